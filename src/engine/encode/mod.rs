@@ -1,0 +1,1 @@
+//! States and suggestions to bytes, and state bytes back.

@@ -1,0 +1,22 @@
+//! The engine: a record and its position go in, effects and a verdict come out.
+//!
+//! Pure: no async, no I/O, no clock, no randomness, no logging, no metrics, no globals. One instance a
+//! partition; instances share nothing. Time is the log's: stream time is the largest
+//! `min(occurred_at, record timestamp)` accepted, and everything that depends on time depends on that.
+
+pub mod decode;
+pub mod effects;
+pub mod encode;
+pub mod process;
+pub mod query;
+pub mod record;
+pub mod restore;
+pub mod settings;
+pub mod validate;
+
+pub use effects::{Effects, Notice, OutRecord, OutValue, Topic};
+pub use process::Engine;
+pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
+pub use record::{Record, WriterSchema};
+pub use restore::{RestoreError, Restoring, StateTopic};
+pub use settings::{EngineSettings, OutputFormat};

@@ -1,0 +1,56 @@
+//! Read-only questions to the engine. They answer from the same functions that publish.
+
+use crate::model::event::{ResumeRequested, TransferScope};
+use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::session::Status;
+use crate::model::time::EventTime;
+
+/// Asks what to restore for a session, or for a user's next session.
+#[derive(Debug, Clone)]
+pub struct RecoveryQuery {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// The session, if there is one.
+    pub session: Option<SessionId>,
+    /// The user, if no session is given or it is not known yet.
+    pub user: Option<UserId>,
+    /// Cache identity, prefix and embedding of the request.
+    pub request: ResumeRequested,
+}
+
+/// Predicates of a search, applied while searching. Absent ones pass everything.
+#[derive(Debug, Clone, Default)]
+pub struct SearchFilter {
+    /// Only this user's sessions.
+    pub user: Option<UserId>,
+    /// Only sessions of these statuses (empty: all).
+    pub statuses: Vec<Status>,
+    /// Only sessions with this adapter in use.
+    pub adapter: Option<Name>,
+    /// Only sessions active at or after this instant.
+    pub active_since: Option<EventTime>,
+    /// Only sessions whose scope is at least this wide.
+    pub scope: Option<TransferScope>,
+    /// Not this session.
+    pub except: Option<SessionId>,
+}
+
+/// One found session with its true cosine, rounded to 1e-6.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchHit {
+    /// The session.
+    pub session: SessionId,
+    /// Cosine of the query and the stored vector, -1..1.
+    pub similarity: f64,
+}
+
+/// Gauges of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineStats {
+    /// Sessions by status, in the order of [`Status::ALL`].
+    pub sessions: [u64; 5],
+    /// Sessions with a producer's events missing.
+    pub gapped: u64,
+    /// Open suggestions.
+    pub open_suggestions: u64,
+}

@@ -1,0 +1,1 @@
+//! Decoded events to valid events.
