@@ -1,5 +1,12 @@
-#![doc = "rekindle: an event-sourced stream processor for LLM sessions."]
+//! rekindle: an event-sourced stream processor for LLM sessions.
+//!
+//! Session events are folded into state, embeddings are indexed, and two kinds of suggestions come out:
+//! what to restore, and what to reuse.
 #![warn(missing_docs)]
 
 pub mod engine;
+pub mod http;
+pub mod kafka;
 pub mod model;
+pub mod runtime;
+pub mod telemetry;

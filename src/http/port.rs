@@ -1,0 +1,85 @@
+//! The query port: what HTTP asks of the running service. Implemented by the runtime, and by a double in tests.
+
+use crate::engine::{EngineStats, RecoveryQuery};
+use crate::model::ids::{SessionId, TenantId};
+use crate::model::position::{Offset, PartitionId, Position};
+use crate::model::session::SessionView;
+use crate::model::suggestion::Suggestion;
+use crate::model::time::EventTime;
+
+/// What a partition of this process is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartitionPhase {
+    /// Reading its state; share done, 0..1.
+    Restoring(f64),
+    /// Folding the input.
+    Running,
+    /// Stopped, with the cause.
+    Failed(String),
+}
+
+/// One partition as seen from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionStatus {
+    /// The partition.
+    pub partition: PartitionId,
+    /// What it is doing.
+    pub phase: PartitionPhase,
+    /// Next input offset.
+    pub next_offset: Option<Offset>,
+    /// Records between it and the end of the input, if known.
+    pub lag: Option<i64>,
+    /// Gauges of its engine.
+    pub stats: EngineStats,
+}
+
+/// An answer and the part of the log it covers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// The last record folded into it.
+    pub as_of: Position,
+    /// Stream time at that record.
+    pub stream_time: EventTime,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum QueryError {
+    /// Nothing is known of what was asked for.
+    #[error("not found")]
+    NotFound,
+    /// The tenant's partition is not owned by this process.
+    #[error("partition {0} is not owned by this process")]
+    NotOwned(PartitionId),
+    /// The partition is being restored; share done.
+    #[error("partition {0} is being restored")]
+    Restoring(PartitionId, f64),
+    /// The partition stopped.
+    #[error("partition {0} is stopped: {1}")]
+    Stopped(PartitionId, String),
+}
+
+/// A suggestion as the live page shows it: its JSON form, and its publication status.
+#[derive(Debug, Clone)]
+pub struct FeedItem {
+    /// The published JSON object.
+    pub json: String,
+    /// Event → commit, if known, ms.
+    pub latency_ms: Option<f64>,
+}
+
+/// What HTTP may ask. Calls are short and do not block on I/O.
+pub trait QueryPort: Send + Sync + 'static {
+    /// Whether every worker has joined its group and no owned partition is restoring or failed.
+    fn ready(&self) -> Result<(), String>;
+    /// The partitions this process owns.
+    fn partitions(&self) -> Vec<PartitionStatus>;
+    /// One session.
+    fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError>;
+    /// What to restore.
+    fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError>;
+    /// The newest published suggestions after number `after`, oldest first, with their numbers.
+    fn feed(&self, after: u64) -> Vec<(u64, FeedItem)>;
+}

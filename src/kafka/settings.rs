@@ -1,0 +1,57 @@
+//! Checked settings of the Kafka edge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How to reach the cluster, and under which names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KafkaSettings {
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// Stable name of this process; the static group member ids are built from it.
+    pub instance_id: String,
+    /// Prefix of the transactional ids; a worker appends `-<number>`.
+    pub transactional_id: String,
+    /// librdkafka properties that pass through to every client. May hold secrets: never printed.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Names and creation settings of the topics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicSettings {
+    /// `session-events`
+    pub events: String,
+    /// `session-states`
+    pub states: String,
+    /// `session-vectors`
+    pub vectors: String,
+    /// `session-bookkeeping`
+    pub bookkeeping: String,
+    /// `recovery-suggestions`
+    pub recovery: String,
+    /// `transfer-suggestions`
+    pub transfer: String,
+    /// `session-events-dlq`
+    pub dead_letters: String,
+    /// Partitions at creation, ≥ 1.
+    pub partitions: i32,
+    /// Replicas at creation; `None`: min(3, brokers).
+    pub replication: Option<i32>,
+    /// Retention of the input at creation.
+    pub events_retention: Duration,
+    /// Retention of both suggestion topics at creation.
+    pub suggestions_retention: Duration,
+    /// Retention of the dead letters at creation.
+    pub dead_letters_retention: Duration,
+    /// `max.compaction.lag.ms` of the compacted topics: bounds when erased bytes are gone.
+    pub compaction_lag: Duration,
+}
+
+/// The schema registry, Confluent API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegistrySettings {
+    /// Base URL; `None`: no registry, framed input is refused as `unknown_schema`.
+    pub url: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Metric names in one place, and the set-up of logs.
