@@ -1,1 +1,11 @@
 //! Metric names in one place, and the set-up of logs.
+
+pub mod logs;
+pub mod metrics;
+pub mod observe;
+
+#[cfg(test)]
+mod tests;
+
+pub use metrics::{Metrics, TransactionResult};
+pub use observe::{PartitionGauges, Totals};

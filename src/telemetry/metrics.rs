@@ -1,0 +1,224 @@
+//! Every metric's name, label set and meaning. Counts what others report; never decides anything, and never
+//! carries a tenant, session or user in a label.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
+};
+
+use crate::model::position::PartitionId;
+use crate::model::session::Status;
+use crate::model::suggestion::{Outcome, RecoveryPlan, TransferPlan};
+use crate::model::verdict::{RejectReason, Verdict};
+
+/// Content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Publication statuses, as `rekindle_suggestions_total` labels them.
+const PUBLICATION_STATUSES: [&str; 3] = ["open", "revoked", "closed"];
+/// Bases of saved time.
+pub(super) const SAVED_BASES: [&str; 2] = ["reported", "estimated"];
+
+const LATENCY_BUCKETS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+const SEARCH_BUCKETS: [f64; 12] =
+    [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25];
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0, 1000.0];
+const RESTORE_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
+
+/// How an attempt to publish a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionResult {
+    /// Committed.
+    Committed,
+    /// Aborted; the same batch is published again.
+    Aborted,
+    /// Its fate had to be read back from the committed offset.
+    Unknown,
+    /// Another producer took over the transactional id.
+    Fenced,
+    /// A permanent error stopped the partition.
+    Failed,
+}
+
+impl TransactionResult {
+    /// Every result.
+    pub const ALL: [TransactionResult; 5] = [
+        TransactionResult::Committed,
+        TransactionResult::Aborted,
+        TransactionResult::Unknown,
+        TransactionResult::Fenced,
+        TransactionResult::Failed,
+    ];
+
+    /// Metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            TransactionResult::Committed => "committed",
+            TransactionResult::Aborted => "aborted",
+            TransactionResult::Unknown => "unknown",
+            TransactionResult::Fenced => "fenced",
+            TransactionResult::Failed => "failed",
+        }
+    }
+}
+
+/// All metrics of a process, with a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    pub(super) records: IntCounterVec,
+    pub(super) rejections: IntCounterVec,
+    pub(super) suggestions: IntCounterVec,
+    pub(super) outcomes: IntCounterVec,
+    pub(super) saved_seconds: CounterVec,
+    pub(super) lost_seconds: CounterVec,
+    pub(super) transactions: IntCounterVec,
+    pub(super) event_to_commit: Histogram,
+    pub(super) search: Histogram,
+    pub(super) transaction: Histogram,
+    pub(super) batch_records: Histogram,
+    pub(super) restore: Histogram,
+    pub(super) sessions: IntGaugeVec,
+    pub(super) gapped_sessions: IntGauge,
+    pub(super) open_suggestions: IntGauge,
+    pub(super) lag: IntGaugeVec,
+    pub(super) restore_progress: GaugeVec,
+    pub(super) ready: Gauge,
+    pub(super) user_conflicts: IntCounter,
+    pub(super) prefix_overflows: IntCounter,
+    pub(super) forgotten: IntCounter,
+    pub(super) panics: IntCounter,
+    pub(super) rebalances: IntCounter,
+    pub(super) shown_partitions: Mutex<BTreeSet<PartitionId>>,
+}
+
+impl Metrics {
+    /// All metrics; closed label sets stand at zero from the start, so that a rate over them never misses
+    /// its first increase.
+    pub fn new() -> Metrics {
+        let r = &Registry::new();
+        let metrics = Metrics {
+            records: counters(r, "records_total", "Input records by what became of them.", &["verdict"]),
+            rejections: counters(r, "rejections_total", "Rejected input records by reason.", &["reason"]),
+            suggestions: counters(r, "suggestions_total", "Published suggestions.", &["kind", "plan", "status"]),
+            outcomes: counters(r, "outcomes_total", "Suggestions whose life ended.", &["plan", "outcome"]),
+            saved_seconds: seconds(r, "saved_seconds_total", "Time saved by suggestions that were acted on."),
+            lost_seconds: seconds(r, "lost_seconds_total", "Time suggestions cost beyond computing anew."),
+            transactions: counters(r, "transactions_total", "Attempts to publish a batch by result.", &["result"]),
+            event_to_commit: histogram(
+                r,
+                "event_to_commit_seconds",
+                "From the broker's timestamp of a record to the commit of its effects.",
+                &LATENCY_BUCKETS,
+            ),
+            search: histogram(r, "search_seconds", "One search of the vector index.", &SEARCH_BUCKETS),
+            transaction: histogram(r, "transaction_seconds", "From begin to commit or abort.", &LATENCY_BUCKETS),
+            batch_records: histogram(r, "batch_records", "Input records in a published batch.", &BATCH_BUCKETS),
+            restore: histogram(r, "restore_seconds", "Restoring one partition.", &RESTORE_BUCKETS),
+            sessions: gauges(r, "sessions", "Sessions held, by status.", &["status"]),
+            gapped_sessions: gauge(r, "gapped_sessions", "Sessions with a producer's events missing."),
+            open_suggestions: gauge(r, "open_suggestions", "Suggestions that hold now."),
+            lag: gauges(r, "consumer_lag_records", "Input records not yet processed.", &["partition"]),
+            restore_progress: registered(
+                r,
+                GaugeVec::new(
+                    opts("restore_progress_ratio", "Share of a partition's restore that is done, 0 to 1."),
+                    &["partition"],
+                ),
+            ),
+            ready: registered(r, Gauge::with_opts(opts("ready", "1 if ready, else 0."))),
+            user_conflicts: counter(r, "user_conflicts_total", "Events that named another user than the session's."),
+            prefix_overflows: counter(r, "prefix_overflows_total", "Sessions whose oldest prefix segments were cut."),
+            forgotten: counter(r, "forgotten_sessions_total", "Sessions forgotten after the retention."),
+            panics: counter(r, "panics_total", "Panics caught while processing a record."),
+            rebalances: counter(r, "rebalances_total", "Changes of the partitions this process owns."),
+            shown_partitions: Mutex::default(),
+            registry: r.clone(),
+        };
+        metrics.start_at_zero();
+        metrics
+    }
+
+    fn start_at_zero(&self) {
+        for verdict in Verdict::LABELS {
+            self.records.with_label_values(&[verdict]);
+        }
+        for reason in RejectReason::ALL {
+            self.rejections.with_label_values(&[reason.label()]);
+        }
+        let recovery = RecoveryPlan::ALL.iter().filter(|p| **p != RecoveryPlan::Recompute);
+        let recovery = recovery.map(|p| ("recovery", p.label()));
+        for (kind, plan) in recovery.chain(TransferPlan::ALL.iter().map(|p| ("transfer", p.label()))) {
+            for status in PUBLICATION_STATUSES {
+                self.suggestions.with_label_values(&[kind, plan, status]);
+            }
+            for outcome in Outcome::ALL {
+                self.outcomes.with_label_values(&[plan, outcome.label()]);
+            }
+        }
+        for basis in SAVED_BASES {
+            self.saved_seconds.with_label_values(&[basis]);
+            self.lost_seconds.with_label_values(&[basis]);
+        }
+        for result in TransactionResult::ALL {
+            self.transactions.with_label_values(&[result.label()]);
+        }
+        for status in Status::ALL {
+            self.sessions.with_label_values(&[status.label()]);
+        }
+        let build = gauges(&self.registry, "build_info", "Always 1; the labels say what runs.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+
+    /// The text exposition of all metrics.
+    pub fn render(&self) -> String {
+        // Encoding into a string cannot fail: the registry checked names and labels on registration.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+/// `name` with the product's prefix.
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("rekindle")
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    // Names and labels are constants of this file and each is registered once; the tests build them all.
+    let collector = made.expect("constant name and labels");
+    registry.register(Box::new(collector.clone())).expect("each name is registered once");
+    collector
+}
+
+fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    registered(r, IntCounterVec::new(opts(name, help), labels))
+}
+
+fn counter(r: &Registry, name: &str, help: &str) -> IntCounter {
+    registered(r, IntCounter::with_opts(opts(name, help)))
+}
+
+fn seconds(r: &Registry, name: &str, help: &str) -> CounterVec {
+    registered(r, CounterVec::new(opts(name, help), &["basis"]))
+}
+
+fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {
+    registered(r, IntGauge::with_opts(opts(name, help)))
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    registered(r, IntGaugeVec::new(opts(name, help), labels))
+}
+
+fn histogram(r: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+    registered(r, Histogram::with_opts(opts))
+}
