@@ -8,6 +8,6 @@ mod forms;
 mod shared;
 
 pub use bodies::*;
-pub use event::{Body, Envelope, Event, SessionEvent};
+pub use event::{Body, Envelope, Event, Producer, SessionEvent};
 pub use forms::{Hashes, Metadata, Moment, VectorBytes};
 pub use shared::*;
