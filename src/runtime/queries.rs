@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::board::{Board, Phase, Slot, read};
+use crate::engine::validate::murmur2;
 use crate::engine::{Engine, EngineStats, RecoveryQuery};
 use crate::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
 use crate::model::ids::{SessionId, TenantId};
@@ -83,7 +84,8 @@ impl Board {
 }
 
 fn home_partition(tenant: &TenantId, partition_count: i32) -> PartitionId {
-    crate::engine::validate::partition_of(tenant.as_str().as_bytes(), partition_count)
+    let hash = murmur2(tenant.as_str().as_bytes()) & 0x7fff_ffff;
+    PartitionId((i64::from(hash) % i64::from(partition_count.max(1))) as i32)
 }
 
 fn status(partition: PartitionId, slot: &Arc<Slot>) -> PartitionStatus {

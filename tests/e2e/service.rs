@@ -13,7 +13,7 @@ use crate::support::clients::{committed, create_topics, eventually, produce, set
 fn started(settings: &RuntimeSettings) -> Service {
     let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
     let port = service.port();
-    eventually("ready", || port.ready(), Result::is_ok);
+    let _ = eventually("ready", || port.ready(), Result::is_ok);
     service
 }
 
