@@ -40,13 +40,12 @@ impl Framing {
         let mut framing = Framing { topics: topics.clone(), frames: Vec::new(), dead_letter_bytes };
         for topic in FRAMED {
             let public = !matches!(topic, Topic::Vectors | Topic::Bookkeeping);
-            let schema = encode::schema(topic);
-            let frame = match registry.filter(|_| public) {
-                Some(registry) => {
-                    let id = registry.register(&format!("{}-value", framing.name(topic)), schema.text)?;
+            let frame = match (registry.filter(|_| public), encode::schema_text(topic)) {
+                (Some(registry), Some(schema)) => {
+                    let id = registry.register(&format!("{}-value", framing.name(topic)), schema)?;
                     [&[0][..], &id.to_be_bytes()].concat()
                 }
-                None => [&[0xC3, 0x01][..], &schema.fingerprint].concat(),
+                _ => encode::single_object_header(topic).map(Vec::from).unwrap_or_default(),
             };
             framing.frames.push((topic, frame));
         }

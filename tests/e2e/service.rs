@@ -57,3 +57,51 @@ fn more_workers_than_partitions_are_ready_all_the_same() {
     create_topics(&settings);
     started(&settings).shutdown().expect("clean");
 }
+
+#[test]
+fn partitions_move_to_a_second_instance_and_back() {
+    let name = unique("two");
+    let first_settings = settings(brokers(), &name, 4);
+    create_topics(&first_settings);
+    let events = first_settings.topics.events.clone();
+    let send = |round: usize| {
+        let keys: Vec<_> = (0..200).map(|i| format!("tenant-{round}-{i}")).collect();
+        produce(brokers(), &events, keys.iter().map(|k| (k.as_str(), &b"{}"[..])));
+    };
+    let sum = || committed(brokers(), &name, &events, 4).iter().flatten().sum::<i64>();
+    let first = started(&first_settings);
+    send(1);
+    eventually("the first alone", sum, |n| *n == 200);
+
+    let mut second_settings = first_settings.clone();
+    second_settings.kafka.instance_id = format!("{name}-b");
+    second_settings.kafka.transactional_id = format!("{name}-b");
+    let second = start(second_settings, Arc::new(Metrics::new())).expect("start");
+    let shares = || (first.port().partitions().len(), second.port().partitions().len());
+    eventually("two each", shares, |share| *share == (2, 2));
+    let _ = eventually("ready", || second.port().ready(), Result::is_ok);
+    send(2);
+    eventually("both", sum, |n| *n == 400);
+
+    let begun = Instant::now();
+    second.shutdown().expect("clean");
+    let share = || first.port().partitions().len();
+    eventually("all back", share, |n| *n == 4);
+    assert!(begun.elapsed() < Duration::from_secs(6), "before the session times out: {:?}", begun.elapsed());
+    send(3);
+    eventually("the first alone again", sum, |n| *n == 600);
+    first.shutdown().expect("clean");
+}
+
+#[test]
+fn the_same_id_twice_ends_one_of_them() {
+    let name = unique("same-id");
+    let settings = settings(brokers(), &name, 1);
+    create_topics(&settings);
+    let mut first = started(&settings);
+    let second = started(&settings);
+    let fault = first.wait(Duration::from_secs(20)).expect("the older one is told");
+    assert!(fault.to_string().contains("another instance holds this id"), "{fault}");
+    assert!(first.shutdown().is_ok());
+    second.shutdown().expect("clean");
+}
