@@ -2,6 +2,8 @@
 
 #[path = "e2e/edge.rs"]
 mod edge;
+#[path = "e2e/exactly_once.rs"]
+mod exactly_once;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;

@@ -64,8 +64,13 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
-        engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..EngineSettings::default() }),
+        engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),
     }
+}
+
+fn engine() -> EngineSettings {
+    let space = rekindle::model::ids::Name::new("default").expect("a name");
+    EngineSettings { spaces: BTreeMap::from([(space, super::events::DIM)]), ..EngineSettings::default() }
 }
 
 /// Creates the topics of these settings.
@@ -120,7 +125,7 @@ pub fn produce<'a>(brokers: &str, topic: &str, records: impl IntoIterator<Item =
 /// Reads a topic from its beginning with `read_committed` until `enough` says so of what was read, and then
 /// on to the end that was there at that moment.
 pub fn read_until(brokers: &str, topic: &str, partitions: i32, mut enough: impl FnMut(&[Seen]) -> bool) -> Vec<Seen> {
-    let consumer = reader(brokers, topic, partitions);
+    let consumer = reader(brokers, topic, 0..partitions);
     let deadline = Instant::now() + PATIENCE;
     let mut seen = Vec::new();
     let mut ended = std::collections::BTreeSet::new();
@@ -148,7 +153,24 @@ pub fn read_all(brokers: &str, topic: &str, partitions: i32) -> Vec<Seen> {
     read_until(brokers, topic, partitions, |_| true)
 }
 
-fn reader(brokers: &str, topic: &str, partitions: i32) -> BaseConsumer {
+/// Hands every committed record of a partition to `each`, with its timestamp.
+pub fn each_message(
+    brokers: &str,
+    topic: &str,
+    partition: i32,
+    mut each: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+) {
+    let consumer = reader(brokers, topic, partition..partition + 1);
+    loop {
+        match consumer.poll(PATIENCE) {
+            Some(Ok(message)) => each(&message),
+            Some(Err(KafkaError::PartitionEOF(_))) => return,
+            other => panic!("reading {topic}: {:?}", other.map(|r| r.err())),
+        }
+    }
+}
+
+fn reader(brokers: &str, topic: &str, partitions: std::ops::Range<i32>) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "unused")
@@ -159,7 +181,7 @@ fn reader(brokers: &str, topic: &str, partitions: i32) -> BaseConsumer {
         .create()
         .expect("consumer");
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions {
+    for partition in partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&list).expect("assign");
