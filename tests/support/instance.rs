@@ -8,6 +8,7 @@ use std::time::Duration;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
+use rekindle::telemetry::logs::{LogSettings, init};
 
 use super::clients;
 
@@ -64,6 +65,8 @@ fn process() {
     let mut settings = clients::settings(&get("BROKERS"), &get(NAME), get("PARTITIONS").parse().expect("a number"));
     settings.kafka.instance_id = get("INSTANCE");
     settings.kafka.transactional_id = get("INSTANCE");
+    let filter = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "error".to_owned());
+    init(&LogSettings { filter, ..LogSettings::default() }).expect("logs");
     let mut service = start(settings, Arc::new(Metrics::new())).expect("start");
     let (closed, stdin) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
