@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::encode::{Row, keys};
+use crate::engine::encode::Row;
+use crate::engine::encode::keys::BookKey;
 use crate::engine::process::{Engine, Step};
 use crate::engine::store::Session;
 use crate::model::bookkeeping::{ErasureMarker, WorkTask};
@@ -28,7 +29,7 @@ impl Engine {
         let mut scopes = vec![ErasureScope::Tenant, ErasureScope::Session(session.clone())];
         scopes.extend(user.clone().map(ErasureScope::User));
         let bars = |scope: &ErasureScope| {
-            let marker = self.markers.get(&keys::erased(tenant, scope));
+            let marker = self.markers.get(&BookKey::erased(tenant, scope));
             marker.is_some_and(|marker| marker.dead || event.occurred_at <= marker.cut)
         };
         if scopes.iter().any(bars) {
@@ -45,7 +46,7 @@ impl Engine {
         tenant: &TenantId,
         scope: &ErasureScope,
     ) -> Verdict {
-        let key = keys::erased(tenant, scope);
+        let key = BookKey::erased(tenant, scope);
         if self.markers.get(&key).is_some_and(|marker| occurred_at <= marker.cut) {
             return Verdict::Duplicate;
         }
@@ -57,7 +58,7 @@ impl Engine {
         self.mark(step, key, marker);
         if matches!(scope, ErasureScope::User(_)) {
             for id in &victims {
-                let own = keys::erased(tenant, &ErasureScope::Session(id.clone()));
+                let own = BookKey::erased(tenant, &ErasureScope::Session(id.clone()));
                 if !self.markers.get(&own).is_some_and(|held| held.dead) {
                     self.mark(step, own, ErasureMarker { dead: false, ..marker });
                 }
@@ -68,7 +69,7 @@ impl Engine {
         }
         if *scope == ErasureScope::Tenant {
             for worker in self.workers.forget_tenant(tenant) {
-                self.drop_row(step, keys::worker(Some(tenant), &worker));
+                self.drop_row(step, &BookKey::Worker(Some(tenant.clone()), worker));
             }
         }
         let sessions = victims.into_iter().map(|id| (tenant.clone(), id)).collect();
@@ -122,7 +123,7 @@ impl Engine {
         let revoked = Publication::Revoked(RevokeReason::Erased);
         for suggestion in &grave.open {
             self.publish(step, suggestion, &revoked);
-            self.drop_row(step, keys::open(tenant, id, &suggestion.id));
+            self.drop_row(step, &BookKey::Open(tenant.clone(), id.clone(), suggestion.id.clone()));
         }
         self.bury_records(step, tenant, id, grave.session);
         let drawn = self.store.tenants.get(tenant).and_then(|t| t.sourced.get(id)).cloned();
@@ -136,13 +137,13 @@ impl Engine {
         self.store.drop_if_empty(tenant);
     }
 
-    fn mark(&mut self, step: &mut Step<'_>, key: Vec<u8>, marker: ErasureMarker) {
+    fn mark(&mut self, step: &mut Step<'_>, key: BookKey, marker: ErasureMarker) {
         self.note_marker(key.clone(), marker);
-        self.write_row(step, key, &Row::Erased(marker));
+        self.write_row(step, &key, &Row::Erased(marker));
     }
 
     /// Enters a marker, in place of an older one.
-    pub(super) fn note_marker(&mut self, key: Vec<u8>, marker: ErasureMarker) {
+    pub(super) fn note_marker(&mut self, key: BookKey, marker: ErasureMarker) {
         if let Some(held) = self.markers.insert(key.clone(), marker) {
             self.marker_deadlines.remove(&(held.expires_at, key.clone()));
         }
@@ -154,7 +155,7 @@ impl Engine {
         while let Some((_, key)) = self.marker_deadlines.first().filter(|(at, _)| *at <= to).cloned() {
             self.marker_deadlines.pop_first();
             self.markers.remove(&key);
-            self.drop_row(step, key);
+            self.drop_row(step, &key);
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::encode::{Row, keys};
+use crate::engine::encode::Row;
+use crate::engine::encode::keys::BookKey;
 use crate::engine::process::{Engine, Step};
 use crate::engine::view::status;
 use crate::model::bookkeeping::{AdapterPublication, WorkChunk, WorkTask};
@@ -65,7 +66,7 @@ impl Engine {
             return Verdict::Duplicate;
         }
         if let Some(row) = self.adapters.get(id).cloned() {
-            self.write_row(step, keys::adapter(id), &Row::Adapter(row));
+            self.write_row(step, &BookKey::Adapter(id.clone()), &Row::Adapter(row));
         }
         Verdict::Applied
     }
@@ -119,7 +120,7 @@ impl Engine {
         before: Vec<Holder>,
     ) {
         if let Some(row) = self.workers.row(worker, tenant).cloned() {
-            self.write_row(step, keys::worker(tenant, worker), &Row::Worker(row));
+            self.write_row(step, &BookKey::Worker(tenant.cloned(), worker.clone()), &Row::Worker(row));
         }
         let mut losers: Vec<_> = before
             .into_iter()
@@ -143,7 +144,7 @@ impl Engine {
         let listed = self.work.range((offset, 0)..=(offset, u32::MAX)).count() as u32;
         for (number, sessions) in (listed..).zip(chunks) {
             let chunk = WorkChunk { task: task.clone(), offset, sessions: sessions.to_vec() };
-            self.write_row(step, keys::work(offset, number), &Row::Work(chunk.clone()));
+            self.write_row(step, &BookKey::Work(offset, number), &Row::Work(chunk.clone()));
             self.work.insert((offset, number), chunk);
         }
         if let Some(sessions) = first {
@@ -154,7 +155,7 @@ impl Engine {
     /// Does the oldest listed chunk, if any.
     pub(super) fn do_pending_work(&mut self, step: &mut Step<'_>) {
         if let Some(((offset, number), chunk)) = self.work.pop_first() {
-            self.drop_row(step, keys::work(offset, number));
+            self.drop_row(step, &BookKey::Work(offset, number));
             self.do_chunk(step, chunk);
         }
     }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::encode::{self, Row, keys};
+use crate::engine::encode::keys::{self, BookKey};
+use crate::engine::encode::{self, Row};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
 use crate::engine::store::Due;
 use crate::engine::suggest::transfer::consents;
 use crate::engine::view::scope;
+use crate::engine::write::sure;
 use crate::engine::{Notice, OutRecord, OutValue, Topic};
 use crate::model::event::{ResumeOutcome, Resumed, TransferScope};
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
@@ -33,11 +35,11 @@ impl Engine {
             }
         }
         self.publish(step, &suggestion, &Publication::Open);
-        let key = keys::open(&tenant_id, &session_id, &suggestion.id);
-        let row = Row::Open(suggestion);
-        self.write_row(step, key, &row);
+        let key = BookKey::Open(tenant_id, session_id, suggestion.id.clone());
+        let row = Row::Open(Box::new(suggestion));
+        self.write_row(step, &key, &row);
         if let Row::Open(suggestion) = row {
-            self.list_open(Arc::new(suggestion), true);
+            self.list_open(Arc::from(suggestion), true);
         }
     }
 
@@ -79,7 +81,7 @@ impl Engine {
             let due = Due::Suggestion(id.clone());
             self.store.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
         }
-        self.drop_row(step, keys::open(tenant_id, &suggestion.session, id));
+        self.drop_row(step, &BookKey::Open(tenant_id.clone(), suggestion.session.clone(), id.clone()));
         Some(suggestion)
     }
 
@@ -234,7 +236,7 @@ impl Engine {
             Advice::Transfer(_) => Topic::Transfer,
         };
         let value = match self.settings.output {
-            OutputFormat::Avro => OutValue::Avro(encode::suggestion(suggestion, publication)),
+            OutputFormat::Avro => OutValue::Avro(sure(encode::suggestion(suggestion, publication))),
             OutputFormat::Json => {
                 OutValue::Json(encode::suggestion_json(suggestion, publication).to_string().into_bytes())
             }

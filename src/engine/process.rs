@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::engine::effects::{Effects, OutValue, Topic};
-use crate::engine::encode::{self, Row, keys};
+use crate::engine::encode::keys::BookKey;
+use crate::engine::encode::{self, Row};
 use crate::engine::erase::Grave;
 use crate::engine::ledger::Ledger;
 use crate::engine::record::Record;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::Store;
 use crate::engine::workers::Workers;
+use crate::engine::write::sure;
 use crate::engine::{decode, validate};
 use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, WorkChunk};
 use crate::model::event::{Subject, ValidEvent};
@@ -31,8 +33,8 @@ pub struct Engine {
     pub(super) store: Store,
     pub(super) workers: Workers,
     pub(super) adapters: BTreeMap<Name, AdapterRow>,
-    pub(super) markers: HashMap<Vec<u8>, ErasureMarker>,
-    pub(super) marker_deadlines: BTreeSet<(EventTime, Vec<u8>)>,
+    pub(super) markers: HashMap<BookKey, ErasureMarker>,
+    pub(super) marker_deadlines: BTreeSet<(EventTime, BookKey)>,
     pub(super) graves: HashMap<(TenantId, SessionId), Grave>,
     pub(super) work: BTreeMap<(Offset, u32), WorkChunk>,
     pub(super) ledger: Ledger,
@@ -124,8 +126,8 @@ impl Engine {
     /// the effects. Call once before publishing.
     pub fn seal(&mut self, next_offset: Offset, effects: &mut Effects) {
         self.next_offset = Some(next_offset);
-        let body = encode::row(&Row::Partition(self.checkpoint(next_offset)));
-        effects.put(Topic::Bookkeeping, keys::PARTITION.to_vec(), OutValue::Avro(body), Vec::new());
+        let body = sure(encode::row(&Row::Partition(self.checkpoint(next_offset))));
+        effects.put(Topic::Bookkeeping, BookKey::Partition.to_bytes(), OutValue::Avro(body), Vec::new());
     }
 
     fn checkpoint(&self, next_offset: Offset) -> Checkpoint {

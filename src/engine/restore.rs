@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::encode::{self, Row, RowKey, keys};
+use crate::engine::encode::keys::{self, BookKey};
+use crate::engine::encode::{self, Row};
 use crate::engine::index::SpaceIndex;
 use crate::engine::ledger;
 use crate::engine::process::Engine;
@@ -145,18 +146,18 @@ impl Restoring {
     /// Takes the checkpoint row out of bookkeeping.
     fn checkpoint(&mut self) -> Result<Option<Checkpoint>, RestoreError> {
         let topic = StateTopic::Bookkeeping;
-        let Some(body) = self.latest[topic as usize].remove(keys::PARTITION) else { return Ok(None) };
+        let Some(body) = self.latest[topic as usize].remove(&BookKey::Partition.to_bytes()) else { return Ok(None) };
         match encode::decode_row(&body) {
             Ok(Row::Partition(checkpoint)) => Ok(Some(checkpoint)),
-            Ok(_) => Err(unreadable(topic, keys::PARTITION, "not a checkpoint")),
-            Err(fault) => Err(unreadable(topic, keys::PARTITION, &fault.to_string())),
+            Ok(_) => Err(unreadable(topic, b"partition", "not a checkpoint")),
+            Err(fault) => Err(unreadable(topic, b"partition", &fault.to_string())),
         }
     }
 
     fn load_sessions(&mut self, records: HashMap<Vec<u8>, Vec<u8>>) -> Result<(), RestoreError> {
         for (key, body) in records {
             let decoded = encode::decode_state(&body);
-            let (tenant, id, facets, book) =
+            let encode::Restored { tenant, session: id, facets, book } =
                 decoded.map_err(|fault| unreadable(StateTopic::States, &key, &fault.to_string()))?;
             if keys::session(&tenant, &id) != key {
                 return Err(unreadable(StateTopic::States, &key, "the record is another session's"));
@@ -193,23 +194,23 @@ impl Restoring {
         records.sort();
         for (key, body) in records {
             let fail = |fault: &str| unreadable(StateTopic::Bookkeeping, &key, fault);
-            let parsed = keys::parse_row(&key).ok_or_else(|| fail("not a bookkeeping key"))?;
+            let parsed = BookKey::parse(&key).ok_or_else(|| fail("not a bookkeeping key"))?;
             let row = encode::decode_row(&body).map_err(|fault| fail(&fault.to_string()))?;
             self.engine.ledger.row(&key, Some(&body));
             let engine = &mut self.engine;
             match (parsed, row) {
-                (RowKey::Open(..), Row::Open(suggestion)) => engine.list_open(Arc::new(suggestion), false),
-                (RowKey::Worker(tenant, worker), Row::Worker(row)) => engine.workers.put(worker, tenant, row),
-                (RowKey::Adapter(adapter), Row::Adapter(row)) => {
+                (BookKey::Open(..), Row::Open(suggestion)) => engine.list_open(Arc::from(suggestion), false),
+                (BookKey::Worker(tenant, worker), Row::Worker(row)) => engine.workers.put(worker, tenant, row),
+                (BookKey::Adapter(adapter), Row::Adapter(row)) => {
                     engine.adapters.insert(adapter, row);
                 }
-                (RowKey::Erased, Row::Erased(marker)) => engine.note_marker(key, marker),
-                (RowKey::Prefix(tenant, id), Row::Prefix(row)) => {
+                (marked @ BookKey::Erased(_), Row::Erased(marker)) => engine.note_marker(marked, marker),
+                (BookKey::Prefix(tenant, id, ..), Row::Prefix(row)) => {
                     let session = engine.store.session_mut(&tenant, &id).ok_or_else(|| fail("no such session"))?;
                     let family = session.facets.prefix.entry(row.family).or_default();
                     family.insert(row.from_block, row.segment);
                 }
-                (RowKey::Work(offset, number), Row::Work(chunk)) => {
+                (BookKey::Work(offset, number), Row::Work(chunk)) => {
                     engine.work.insert((offset, number), chunk);
                 }
                 _ => return Err(fail("the row is not of its key's kind")),

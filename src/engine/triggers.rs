@@ -7,7 +7,7 @@ use crate::engine::apply::Before;
 use crate::engine::fold::Change;
 use crate::engine::process::{Engine, Step};
 use crate::engine::suggest::recovery::{self, Ask};
-use crate::engine::suggest::{identity, own, transfer};
+use crate::engine::suggest::{identity, transfer};
 use crate::engine::view::status;
 use crate::model::event::{Context, SessionBody};
 use crate::model::ids::{SessionId, TenantId};
@@ -200,7 +200,7 @@ impl Engine {
                 matches!(s.advice, Advice::Recovery(_)) && s.trigger.kind != TriggerKind::SessionStarted
             };
             let settled = !self.open_of(tenant, id, later).is_empty();
-            if settled || user.is_none() || self.repeats_start(tenant, id, found.as_ref()) {
+            if settled || user.is_none() {
                 return;
             }
             if found.is_none() {
@@ -217,16 +217,6 @@ impl Engine {
         }
     }
 
-    /// Whether a first embedding only confirms the open recovery of the session's start.
-    fn repeats_start(&self, tenant: &TenantId, id: &SessionId, found: Option<&own::Candidate>) -> bool {
-        let Some(found) = found else { return false };
-        let same = |s: &Suggestion| match &s.advice {
-            Advice::Recovery(r) => r.plan == found.recovery.plan && r.source.session == found.recovery.source.session,
-            Advice::Transfer(_) => false,
-        };
-        !self.open_of(tenant, id, same).is_empty()
-    }
-
     fn transfer(
         &mut self,
         step: &mut Step<'_>,
@@ -237,7 +227,15 @@ impl Engine {
     ) {
         let Some((space, vector)) = self.stored_vector(tenant, id) else { return };
         let until = stamp.at.plus(self.settings.policy.valid_for);
-        for found in transfer::decide(&self.scene(), tenant, id, &space, &vector) {
+        let recovery = |s: &Suggestion| matches!(s.advice, Advice::Recovery(_));
+        let recovering = self.open_of(tenant, id, recovery);
+        let recovered_from = recovering.first().and_then(|open| {
+            let suggestion = self.store.tenants.get(tenant)?.open.get(open)?;
+            Some(suggestion.from_session().clone())
+        });
+        let ask =
+            transfer::Ask { tenant, session: id, space: &space, vector: &vector, except: recovered_from.as_ref() };
+        for found in transfer::decide(&self.scene(), &ask) {
             if self.transfer_is_open(tenant, id, &found.transfer) {
                 continue;
             }

@@ -1,7 +1,8 @@
 //! Writes state records: each write is encoded at once, replaces an earlier one of the same key in the
 //! batch, and is accounted for in the ledger.
 
-use crate::engine::encode::{self, Row, keys};
+use crate::engine::encode::keys::{self, BookKey};
+use crate::engine::encode::{self, EncodeError, Row};
 use crate::engine::ledger;
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
@@ -13,6 +14,12 @@ use crate::model::vector::UnitVector;
 /// Header that carries the Avro body of a state published as JSON: what a restore reads.
 pub const STATE_HEADER: &str = "rekindle-state";
 
+/// What we made ourselves fits its schema, whatever came in; anything else is a defect, and the record that
+/// shows it is dead-lettered like any that makes a stage panic.
+pub(super) fn sure<T>(written: Result<T, EncodeError>) -> T {
+    written.unwrap_or_else(|fault| unreachable!("{fault}"))
+}
+
 impl Engine {
     /// Writes a session's state as of this record. Nothing happens if it is gone.
     pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
@@ -23,7 +30,7 @@ impl Engine {
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
         let view = lens.view(id, &session.facets, &session.book, taken_up_by);
-        let body = encode::state(&view, &session.facets, &session.book);
+        let body = sure(encode::state(&view, &session.facets, &session.book));
         let key = keys::session(tenant, id);
         ledger::account(&mut self.ledger.states, &mut session.state_hash, ledger::hash(&key, &body));
         match self.settings.output {
@@ -44,7 +51,7 @@ impl Engine {
         context: &crate::model::event::Context,
     ) {
         let Some(session) = self.store.session_mut(tenant, id) else { return };
-        let body = encode::vector(&context.space, context.covers_turn, &context.vector);
+        let body = sure(encode::vector(&context.space, context.covers_turn, &context.vector));
         let key = keys::session(tenant, id);
         ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, ledger::hash(&key, &body));
         step.effects.put(Topic::Vectors, key, OutValue::Avro(body), Vec::new());
@@ -70,7 +77,7 @@ impl Engine {
         }
         for (family, segments) in &session.facets.prefix {
             for from_block in segments.keys() {
-                self.drop_row(step, keys::prefix(tenant, id, family, *from_block));
+                self.drop_row(step, &BookKey::prefix(tenant, id, family, *from_block));
             }
         }
     }
@@ -84,28 +91,29 @@ impl Engine {
         family: &PrefixFamily,
         from_block: u64,
     ) {
-        let key = keys::prefix(tenant, id, family, from_block);
+        let key = BookKey::prefix(tenant, id, family, from_block);
         let chains = self.store.session(tenant, id).map(|session| &session.facets.prefix);
         let segment = chains.and_then(|chains| chains.get(family)?.get(&from_block)).cloned();
         match segment {
             Some(segment) => {
                 let row = encode::PrefixRow { family: family.clone(), from_block, segment };
-                self.write_row(step, key, &Row::Prefix(row));
+                self.write_row(step, &key, &Row::Prefix(row));
             }
-            None => self.drop_row(step, key),
+            None => self.drop_row(step, &key),
         }
     }
 
     /// Writes a bookkeeping row, unless it already reads the same.
-    pub(super) fn write_row(&mut self, step: &mut Step<'_>, key: Vec<u8>, row: &Row) {
-        let body = encode::row(row);
+    pub(super) fn write_row(&mut self, step: &mut Step<'_>, key: &BookKey, row: &Row) {
+        let (key, body) = (key.to_bytes(), sure(encode::row(row)));
         if self.ledger.row(&key, Some(&body)) {
             step.effects.put(Topic::Bookkeeping, key, OutValue::Avro(body), Vec::new());
         }
     }
 
     /// Removes a bookkeeping row, if it is there.
-    pub(super) fn drop_row(&mut self, step: &mut Step<'_>, key: Vec<u8>) {
+    pub(super) fn drop_row(&mut self, step: &mut Step<'_>, key: &BookKey) {
+        let key = key.to_bytes();
         if self.ledger.row(&key, None) {
             step.effects.put(Topic::Bookkeeping, key, OutValue::Tombstone, Vec::new());
         }

@@ -76,11 +76,6 @@ impl Codec {
         Ok(bytes)
     }
 
-    /// Writes one datum of our own: its struct mirrors the schema, which tests hold it to.
-    pub fn write_own<T: Serialize>(&self, value: &T) -> Vec<u8> {
-        self.write(value).unwrap_or_else(|fault| unreachable!("{fault}"))
-    }
-
     /// The path at which reading fails: reads once more, since keeping track costs.
     fn stopped_at<T: DeserializeOwned>(&self, mut bytes: &[u8]) -> String {
         match self.reader.read_deser::<Tracked<T>>(&mut bytes) {

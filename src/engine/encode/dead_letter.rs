@@ -1,20 +1,22 @@
-//! Dead letters: the original key and bytes, with the cause in headers that Kafka Connect's tools know.
+//! A refused record as its dead letter.
 
-use crate::engine::{OutRecord, OutValue, Record, Topic};
+use crate::engine::effects::{OutRecord, OutValue, Topic};
+use crate::engine::record::Record;
 use crate::model::verdict::Rejection;
 
-/// A refused record as it goes to the dead letters. The message names field and limit, never the payload.
-pub fn dead_letter(record: &Record<'_>, rejection: &Rejection, topic: &str) -> OutRecord {
+/// The dead letter of a record from `input_topic`: key and value verbatim, the position and the refusal in
+/// headers as Kafka Connect names them.
+pub fn dead_letter(record: &Record<'_>, rejection: &Rejection, input_topic: &str) -> OutRecord {
     OutRecord {
         topic: Topic::DeadLetters,
         key: record.key.map(<[u8]>::to_vec),
         value: OutValue::Raw(record.value.map(<[u8]>::to_vec)),
         headers: vec![
-            ("__connect.errors.topic", topic.as_bytes().to_vec()),
-            ("__connect.errors.partition", record.position.partition.to_string().into_bytes()),
-            ("__connect.errors.offset", record.position.offset.to_string().into_bytes()),
-            ("__connect.errors.exception.class.name", rejection.reason.label().as_bytes().to_vec()),
-            ("__connect.errors.exception.message", rejection.message.as_bytes().to_vec()),
+            ("__connect.errors.topic", input_topic.into()),
+            ("__connect.errors.partition", record.position.partition.to_string().into()),
+            ("__connect.errors.offset", record.position.offset.to_string().into()),
+            ("__connect.errors.exception.class.name", rejection.reason.label().into()),
+            ("__connect.errors.exception.message", rejection.message.clone().into()),
         ],
     }
 }

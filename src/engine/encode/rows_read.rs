@@ -1,14 +1,11 @@
-//! Bookkeeping rows back from their Avro bodies.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! Bytes back to bookkeeping rows.
 
 use super::codecs::BOOKKEEPING;
-use super::copies::{name, names};
-use super::fault::{ReadFault, known};
-use super::fold::read_stamp;
+use super::read::*;
 use super::rows::{PrefixRow, Row};
 use super::rows_wire::*;
+use super::state_read::read_stamp;
+use super::suggestion::SuggestionKind;
 use super::suggestion_read::decode_suggestion;
 use crate::model::bookkeeping::*;
 use crate::model::ids::{SessionId, TenantId};
@@ -20,117 +17,129 @@ use crate::model::stamp::Register;
 use crate::model::suggestion::RevokeReason;
 use crate::model::time::EventTime;
 
-/// Reads a row's Avro body.
-pub fn decode_row(body: &[u8]) -> Result<Row, ReadFault> {
-    let wire: Bookkeeping<'static> = BOOKKEEPING.read(body)?;
-    match (&*wire.kind, wire.partition, wire.open, wire.worker, wire.adapter, wire.erased, wire.prefix, wire.work) {
-        ("partition", Some(row), ..) => Ok(Row::Partition(read_partition(&row)?)),
-        ("open", _, Some(row), ..) => {
-            let (suggestion, _) = decode_suggestion(&row.kind, &row.body)?;
-            Ok(Row::Open(suggestion))
-        }
-        ("worker", _, _, Some(row), ..) => Ok(Row::Worker(read_worker(&row)?)),
-        ("adapter", _, _, _, Some(row), ..) => Ok(Row::Adapter(read_adapter(&row)?)),
-        ("erased", _, _, _, _, Some(row), ..) => Ok(Row::Erased(ErasureMarker {
-            cut: EventTime(row.cut),
-            dead: row.dead,
-            expires_at: EventTime(row.expires_at),
-        })),
-        ("prefix", _, _, _, _, _, Some(row), _) => Ok(Row::Prefix(read_prefix(&row)?)),
-        ("work", _, _, _, _, _, _, Some(row)) => Ok(Row::Work(read_work(&row)?)),
-        _ => Err(ReadFault::Field("type")),
-    }
-}
-
-fn read_partition(row: &PartitionRow<'_>) -> Result<Checkpoint, ReadFault> {
-    Ok(Checkpoint {
-        next_offset: Offset(row.next_offset),
-        stream_time: EventTime(row.stream_time),
-        partition_count: row.partition_count,
-        states: read_digest(&row.states)?,
-        vectors: read_digest(&row.vectors)?,
-        bookkeeping: read_digest(&row.bookkeeping)?,
-        engine_version: row.engine_version.to_string(),
-        policy: name(&row.policy)?,
-    })
-}
-
-fn read_digest(digest: &WireDigest) -> Result<TopicDigest, ReadFault> {
-    let sum = known(digest.sum.as_slice().try_into().ok(), "sum")?;
-    Ok(TopicDigest { live_keys: digest.live_keys as u64, sum: u128::from_be_bytes(sum) })
-}
-
-fn read_worker(row: &WireWorker<'_>) -> Result<WorkerRow, ReadFault> {
-    let mut cleared = BTreeMap::new();
-    for wire in &row.cleared {
-        let tier = wire.tier.as_ref().map(|tier| known(Tier::parse(tier), "tier")).transpose()?;
-        cleared.insert(tier, (EventTime(wire.at), wire.epoch as u64));
-    }
-    let started = match &row.started {
-        Some(start) => Some(WorkerStart {
-            epoch: start.epoch as u64,
-            stamp: read_stamp(&start.stamp)?,
-            endpoint: names(start.endpoint.as_ref())?,
-            model: names(start.model.as_ref())?,
-            dp_size: start.dp_size.map(|size| known(u32::try_from(size).ok(), "dp_size")).transpose()?,
+/// Reads the Avro body of a row.
+pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
+    let record: RowRecord<'static> = BOOKKEEPING.read(bytes)?;
+    match record.kind.as_ref() {
+        "partition" => record.partition.as_ref().map(partition),
+        "open" => record.open.as_ref().map(open),
+        "worker" => record.worker.as_ref().map(worker),
+        "adapter" => record.adapter.as_ref().map(adapter),
+        "erased" => record.erased.as_ref().map(|v| {
+            let (cut, expires_at) = (EventTime(v.cut), EventTime(v.expires_at));
+            Ok(Row::Erased(ErasureMarker { cut, dead: v.dead, expires_at }))
         }),
-        None => None,
-    };
-    Ok(WorkerRow {
-        epoch: row.epoch.map(|epoch| epoch as u64),
-        lost_epoch: row.lost_epoch.map(|epoch| epoch as u64),
-        lost_at: row.lost_at.map(EventTime),
-        lost_all_at: row.lost_all_at.map(EventTime),
-        cleared,
-        started,
-    })
+        "prefix" => record.prefix.as_ref().map(prefix),
+        "work" => record.work.as_ref().map(work),
+        _ => None,
+    }
+    .ok_or(DecodeError::Field("type"))?
 }
 
-fn read_adapter(row: &WireAdapter<'_>) -> Result<AdapterRow, ReadFault> {
-    let published = match &row.published {
-        Some(wire) => Some(Register {
-            stamp: read_stamp(&wire.stamp)?,
-            value: AdapterPublication {
-                version: names(wire.version.as_ref())?,
-                digest: names(wire.digest.as_ref())?,
-                base_model: names(wire.base_model.as_ref())?,
-                uri: names(wire.uri.as_ref())?,
-            },
-        }),
-        None => None,
-    };
-    let retired = match &row.retired {
-        Some(wire) => Some(Register { stamp: read_stamp(&wire.stamp)?, value: names(wire.version.as_ref())? }),
-        None => None,
-    };
-    Ok(AdapterRow { published, retired })
+fn partition(record: &PartitionRecord<'_>) -> Read<Row> {
+    Ok(Row::Partition(Checkpoint {
+        next_offset: Offset(record.next_offset),
+        stream_time: EventTime(record.stream_time),
+        partition_count: record.partition_count,
+        states: digest(&record.states)?,
+        vectors: digest(&record.vectors)?,
+        bookkeeping: digest(&record.bookkeeping)?,
+        engine_version: record.engine_version.clone().into_owned(),
+        policy: name("policy", &record.policy)?,
+    }))
 }
 
-fn read_prefix(row: &WirePrefix<'_>) -> Result<PrefixRow, ReadFault> {
-    let (hashes, rest) = row.hashes.0.as_chunks::<8>();
-    known(rest.is_empty().then_some(()), "hashes")?;
-    let number = |value: i64| known(u32::try_from(value).ok().filter(|n| *n > 0), "family");
-    let family = PrefixFamily {
-        algorithm: name(&row.algorithm)?,
-        block_tokens: number(row.block_tokens)?,
-        stride: number(row.stride)?,
-    };
-    let hashes: Arc<[u64]> = hashes.iter().map(|hash| u64::from_be_bytes(*hash)).collect();
-    let segment = PrefixSegment { stamp: read_stamp(&row.stamp)?, hashes };
-    Ok(PrefixRow { family, from_block: row.from_block as u64, segment })
+fn digest(record: &DigestRecord) -> Read<TopicDigest> {
+    let sum: [u8; 16] = record.sum.as_slice().try_into().map_err(|_| DecodeError::Field("sum"))?;
+    Ok(TopicDigest { live_keys: count(record.live_keys), sum: u128::from_be_bytes(sum) })
 }
 
-fn read_work(row: &WorkRow<'_>) -> Result<WorkChunk, ReadFault> {
-    let task = match (&*row.task, &row.lost) {
+fn open(record: &OpenRecord<'_>) -> Read<Row> {
+    let kind = match record.kind.as_ref() {
+        "recovery" => SuggestionKind::Recovery,
+        "transfer" => SuggestionKind::Transfer,
+        _ => return Err(DecodeError::Field("kind")),
+    };
+    let (suggestion, _) = decode_suggestion(kind, &record.body)?;
+    Ok(Row::Open(Box::new(suggestion)))
+}
+
+fn worker(record: &WorkerRecord<'_>) -> Read<Row> {
+    let cleared =
+        |r: &ClearedRecord<'_>| Ok((optional_word("tier", &r.tier, Tier::parse)?, (EventTime(r.at), count(r.epoch))));
+    let started = |r: &WorkerStartRecord<'_>| -> Read<WorkerStart> {
+        Ok(WorkerStart {
+            epoch: count(r.epoch),
+            stamp: read_stamp(&r.stamp)?,
+            endpoint: optional_name("endpoint", &r.endpoint)?,
+            model: optional_name("model", &r.model)?,
+            dp_size: optional_small("dp_size", r.dp_size)?,
+        })
+    };
+    Ok(Row::Worker(WorkerRow {
+        epoch: record.epoch.map(count),
+        lost_epoch: record.lost_epoch.map(count),
+        lost_at: record.lost_at.map(EventTime),
+        lost_all_at: record.lost_all_at.map(EventTime),
+        cleared: record.cleared.iter().map(cleared).collect::<Read<_>>()?,
+        started: record.started.as_ref().map(started).transpose()?,
+    }))
+}
+
+fn adapter(record: &AdapterRecord<'_>) -> Read<Row> {
+    let published = |r: &PublicationRecord<'_>| -> Read<_> {
+        let value = AdapterPublication {
+            version: optional_name("version", &r.version)?,
+            digest: optional_name("digest", &r.digest)?,
+            base_model: optional_name("base_model", &r.base_model)?,
+            uri: optional_name("uri", &r.uri)?,
+        };
+        Ok(Register { stamp: read_stamp(&r.stamp)?, value })
+    };
+    let retired = |r: &RetirementRecord<'_>| -> Read<_> {
+        Ok(Register { stamp: read_stamp(&r.stamp)?, value: optional_name("version", &r.version)? })
+    };
+    Ok(Row::Adapter(AdapterRow {
+        published: record.published.as_ref().map(published).transpose()?,
+        retired: record.retired.as_ref().map(retired).transpose()?,
+    }))
+}
+
+fn prefix(record: &PrefixRecord<'_>) -> Read<Row> {
+    let (hashes, rest) = record.hashes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(DecodeError::Field("hashes"));
+    }
+    Ok(Row::Prefix(PrefixRow {
+        family: PrefixFamily {
+            algorithm: name("algorithm", &record.algorithm)?,
+            block_tokens: small("block_tokens", record.block_tokens)?,
+            stride: small("stride", record.stride)?,
+        },
+        from_block: count(record.from_block),
+        segment: PrefixSegment {
+            stamp: read_stamp(&record.stamp)?,
+            hashes: hashes.iter().map(|hash| u64::from_be_bytes(*hash)).collect(),
+        },
+    }))
+}
+
+fn work(record: &WorkRecord<'_>) -> Read<Row> {
+    let task = match (record.task.as_ref(), &record.lost) {
         ("erase", None) => WorkTask::Erase,
         ("worker_lost", Some(lost)) => WorkTask::WorkerLost {
-            worker: name(&lost.worker)?,
+            worker: name("worker", &lost.worker)?,
             stamp: read_stamp(&lost.stamp)?,
-            reason: known(RevokeReason::parse(&lost.reason), "reason")?,
+            reason: word("reason", RevokeReason::parse(&lost.reason))?,
         },
-        _ => return Err(ReadFault::Field("task")),
+        _ => return Err(DecodeError::Field("task")),
     };
-    let session = |key: &SessionKey<'_>| Ok((TenantId::new(&key.tenant_id)?, SessionId::new(&key.session_id)?));
-    let sessions = row.sessions.iter().map(session).collect::<Result<_, ReadFault>>()?;
-    Ok(WorkChunk { task, offset: Offset(row.offset), sessions })
+    let key = |r: &SessionKeyRecord<'_>| {
+        Ok((id("tenant_id", TenantId::new(&r.tenant_id))?, id("session_id", SessionId::new(&r.session_id))?))
+    };
+    Ok(Row::Work(WorkChunk {
+        task,
+        offset: Offset(record.offset),
+        sessions: record.sessions.iter().map(key).collect::<Read<_>>()?,
+    }))
 }

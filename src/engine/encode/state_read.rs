@@ -1,182 +1,189 @@
-//! A state back from its Avro body.
+//! The Avro body of a state record back to what the fold holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::codecs::STATE;
-use super::copies::{name, names, read_adapter, read_cache, read_copy};
-use super::fault::{ReadFault, known};
-use super::fold::*;
-use super::state::State;
+use super::kv::{read_adapter, read_cache, read_copy};
+use super::read::*;
+use super::state_wire::*;
 use crate::model::event::{EndReason, InterruptReason, PauseReason, TransferScope};
-use crate::model::ids::{InvalidId, SessionId, SuggestionId, TenantId, UserId};
+use crate::model::ids::{EventId, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::{EvictReason, EvictedPlace, Tier};
-use crate::model::position::{Offset, PartitionId, Position};
-use crate::model::session::{Book, ContextFacet, Evicted, Facets, LastTurn, LiveStatus, SeenSeqs, TriggerKind};
-use crate::model::stamp::Register;
+use crate::model::session::{self, Book, ContextFacet, Evicted, Facets, LiveStatus, TriggerKind};
+use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
 
-/// Reads a state's Avro body: whose it is, its facets (the prefix chain has records of its own) and its book.
-pub fn decode_state(body: &[u8]) -> Result<(TenantId, SessionId, Facets, Book), ReadFault> {
-    let state: State<'static> = STATE.read(body)?;
-    let tenant = TenantId::new(&state.tenant_id)?;
-    let session = SessionId::new(&state.session_id)?;
-    let stamps = Stamps::read(&state.fold.stamps)?;
-    let facets = facets(&state.fold, &stamps)?;
-    let book = book(&state.fold, &stamps)?;
-    Ok((tenant, session, facets, book))
+/// A session as read back. Its prefix segments and its vector come from records of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// Its facets, without prefix segments.
+    pub facets: Facets,
+    /// Its bookkeeping.
+    pub book: Book,
 }
 
-fn facets(fold: &Fold<'_>, stamps: &Stamps) -> Result<Facets, ReadFault> {
-    let mut facets = Facets {
-        status: fold.status.as_ref().map(|wire| status(wire, stamps)).transpose()?,
-        end: word_register(fold.end.as_ref(), stamps, EndReason::parse, "end")?,
-        turn_count: known(u32::try_from(fold.turn_count).ok(), "turn_count")?,
-        last_turn: fold.last_turn.as_ref().map(|wire| last_turn(wire, stamps)).transpose()?,
+/// Reads the Avro body of a state record.
+pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
+    let record: StateRecord<'static> = STATE.read(bytes)?;
+    let fold = &record.fold;
+    let stamps = fold.stamps.iter().map(read_stamp).collect::<Read<Vec<_>>>()?;
+    Ok(Restored {
+        tenant: id("tenant_id", TenantId::new(&record.tenant_id))?,
+        session: id("session_id", SessionId::new(&record.session_id))?,
+        facets: facets(fold, &stamps)?,
+        book: book(fold, &stamps)?,
+    })
+}
+
+pub(super) fn read_stamp(record: &StampRecord<'_>) -> Read<Arc<Stamp>> {
+    Ok(Arc::new(Stamp {
+        at: EventTime(record.at),
+        seq: count(record.seq),
+        event_id: id("event_id", EventId::new(&record.event_id))?,
+        digest: record.digest as u64,
+    }))
+}
+
+fn register<T>(stamps: &[Arc<Stamp>], index: i32, value: T) -> Read<Register<T>> {
+    Ok(Register { stamp: stamp_at(stamps, index)?, value })
+}
+
+/// A text register whose value may have been cleared.
+fn texts<T>(
+    stamps: &[Arc<Stamp>],
+    record: &Option<TextRegister<'_>>,
+    read: impl FnOnce(&str) -> Read<T>,
+) -> Read<Option<Register<Option<T>>>> {
+    let Some(record) = record else { return Ok(None) };
+    register(stamps, record.stamp, record.value.as_deref().map(read).transpose()?).map(Some)
+}
+
+/// A text register whose value is never cleared.
+fn kept<T>(field: &'static str, register: Option<Register<Option<T>>>) -> Read<Option<Register<T>>> {
+    let keep = |r: Register<Option<T>>| Ok(Register { stamp: r.stamp, value: word(field, r.value)? });
+    register.map(keep).transpose()
+}
+
+fn status(record: &StatusRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<Register<LiveStatus>> {
+    let reason = record.reason.as_deref().unwrap_or_default();
+    let value = match record.value.as_ref() {
+        "active" => LiveStatus::Active,
+        "paused" => LiveStatus::Paused(word("reason", PauseReason::parse(reason))?, record.until.map(EventTime)),
+        "interrupted" => LiveStatus::Interrupted(
+            word("reason", InterruptReason::parse(reason))?,
+            optional_small("last_good_turn", record.last_good_turn)?,
+        ),
+        _ => return Err(DecodeError::Field("status")),
+    };
+    register(stamps, record.stamp, value)
+}
+
+fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
+    let session_id = |text: &str| id("session", SessionId::new(text));
+    Ok(Facets {
+        status: fold.status.as_ref().map(|r| status(r, stamps)).transpose()?,
+        end: texts(stamps, &fold.end, |v| word("end", EndReason::parse(v)))?,
+        turn_count: small("turn_count", fold.turn_count)?,
+        last_turn: fold.last_turn.as_ref().map(|r| last_turn(r, stamps)).transpose()?,
         started_at: fold.started_at.map(EventTime),
         last_active: fold.last_active.map(EventTime),
         touched_at: EventTime(fold.touched_at),
-        user: id_register(fold.user.as_ref(), stamps, UserId::new)?,
-        transfer_scope: word_register(fold.transfer_scope.as_ref(), stamps, TransferScope::parse, "transfer_scope")?,
-        parent: optional_register(fold.parent.as_ref(), stamps, SessionId::new)?,
-        continues: optional_register(fold.continues.as_ref(), stamps, SessionId::new)?,
-        resumed_from: id_register(fold.resumed_from.as_ref(), stamps, SessionId::new)?,
-        context_ref: optional_register(fold.context_ref.as_ref(), stamps, name)?,
-        metadata_cleared: fold.metadata_cleared.map(|index| stamps.get(index)).transpose()?,
-        ..Facets::default()
+        user: kept("user", texts(stamps, &fold.user, |v| id("user", UserId::new(v)))?)?,
+        transfer_scope: texts(stamps, &fold.transfer_scope, |v| word("transfer_scope", TransferScope::parse(v)))?,
+        idle_timeout: (fold.idle_timeout_ms.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.map(Millis)))
+            .transpose()?,
+        activation: (fold.activation.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_adapter).transpose()?))
+            .transpose()?,
+        deactivations: (fold.deactivations.iter())
+            .map(|r| Ok((name("adapter_id", &r.adapter_id)?, stamp_at(stamps, r.stamp)?)))
+            .collect::<Read<_>>()?,
+        parent: texts(stamps, &fold.parent, session_id)?,
+        continues: texts(stamps, &fold.continues, session_id)?,
+        resumed_from: kept("resumed_from", texts(stamps, &fold.resumed_from, session_id)?)?,
+        context_ref: texts(stamps, &fold.context_ref, |v| name("context_ref", v))?,
+        cache: (fold.cache.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_cache).transpose()?))
+            .transpose()?,
+        metadata: (fold.metadata.iter())
+            .map(|r| Ok((Arc::from(&*r.key), register(stamps, r.stamp, r.value.as_deref().map(Arc::from))?)))
+            .collect::<Read<_>>()?,
+        metadata_cleared: fold.metadata_cleared.map(|index| stamp_at(stamps, index)).transpose()?,
+        context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,
+        placements: (fold.placements.iter())
+            .map(|r| {
+                let copy = read_copy(&r.copy)?;
+                Ok((copy.place(), register(stamps, r.stamp, copy)?))
+            })
+            .collect::<Read<_>>()?,
+        evictions: fold.evictions.iter().map(|r| eviction(r, stamps)).collect::<Read<_>>()?,
+        prefix: BTreeMap::new(),
+    })
+}
+
+fn last_turn(record: &LastTurn<'_>, stamps: &[Arc<Stamp>]) -> Read<session::LastTurn> {
+    Ok(session::LastTurn {
+        turn: small("turn", record.turn)?,
+        stamp: stamp_at(stamps, record.stamp)?,
+        context_tokens: record.context_tokens.map(count),
+        worker: optional_name("worker", &record.worker)?,
+        worker_epoch: record.worker_epoch.map(count),
+        dp_rank: optional_small("dp_rank", record.dp_rank)?,
+        model: optional_name("model", &record.model)?,
+    })
+}
+
+fn context(record: &ContextRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<ContextFacet> {
+    Ok(ContextFacet {
+        space: name("space", &record.space)?,
+        covers_turn: small("covers_turn", record.covers_turn)?,
+        stamp: stamp_at(stamps, record.stamp)?,
+    })
+}
+
+fn eviction(record: &Eviction<'_>, stamps: &[Arc<Stamp>]) -> Read<(EvictedPlace, Register<Evicted>)> {
+    let place = EvictedPlace {
+        worker: optional_name("worker", &record.worker)?,
+        instance: optional_name("instance", &record.instance)?,
+        worker_epoch: record.worker_epoch.map(count),
+        dp_rank: optional_small("dp_rank", record.dp_rank)?,
+        tier: optional_word("tier", &record.tier, Tier::parse)?,
     };
-    if let Some(wire) = &fold.idle_timeout_ms {
-        facets.idle_timeout = Some(Register { stamp: stamps.get(wire.stamp)?, value: wire.value.map(Millis) });
-    }
-    if let Some(wire) = &fold.activation {
-        let value = wire.value.as_ref().map(read_adapter).transpose()?;
-        facets.activation = Some(Register { stamp: stamps.get(wire.stamp)?, value });
-    }
-    if let Some(wire) = &fold.cache {
-        let value = wire.value.as_ref().map(read_cache).transpose()?;
-        facets.cache = Some(Register { stamp: stamps.get(wire.stamp)?, value });
-    }
-    if let Some(wire) = &fold.context {
-        facets.context = Some(ContextFacet {
-            space: name(&wire.space)?,
-            covers_turn: known(u32::try_from(wire.covers_turn).ok(), "covers_turn")?,
-            stamp: stamps.get(wire.stamp)?,
-        });
-    }
-    keyed_facets(fold, stamps, &mut facets)?;
-    Ok(facets)
+    let evicted = Evicted {
+        remaining_tokens: count(record.remaining_tokens),
+        reason: word("reason", EvictReason::parse(&record.reason))?,
+    };
+    Ok((place, register(stamps, record.stamp, evicted)?))
 }
 
-fn keyed_facets(fold: &Fold<'_>, stamps: &Stamps, facets: &mut Facets) -> Result<(), ReadFault> {
-    for wire in &fold.deactivations {
-        facets.deactivations.insert(name(&wire.adapter_id)?, stamps.get(wire.stamp)?);
-    }
-    for wire in &fold.metadata {
-        let value = wire.value.as_ref().map(|value| Arc::from(&**value));
-        facets.metadata.insert(Arc::from(&*wire.key), Register { stamp: stamps.get(wire.stamp)?, value });
-    }
-    for wire in &fold.placements {
-        let value = read_copy(&wire.copy)?;
-        facets.placements.insert(value.place(), Register { stamp: stamps.get(wire.stamp)?, value });
-    }
-    for wire in &fold.evictions {
-        let tier = wire.tier.as_ref().map(|tier| known(Tier::parse(tier), "tier")).transpose()?;
-        let place = EvictedPlace {
-            worker: names(wire.worker.as_ref())?,
-            instance: names(wire.instance.as_ref())?,
-            worker_epoch: wire.worker_epoch.map(|epoch| epoch as u64),
-            dp_rank: rank(wire.dp_rank)?,
-            tier,
-        };
-        let reason = known(EvictReason::parse(&wire.reason), "reason")?;
-        let value = Evicted { remaining_tokens: wire.remaining_tokens as u64, reason };
-        facets.evictions.insert(place, Register { stamp: stamps.get(wire.stamp)?, value });
-    }
-    Ok(())
-}
-
-fn book(fold: &Fold<'_>, stamps: &Stamps) -> Result<Book, ReadFault> {
-    let mut triggers = BTreeMap::new();
-    for wire in &fold.triggers {
-        triggers.insert(known(TriggerKind::parse(&wire.kind), "trigger")?, stamps.get(wire.stamp)?);
-    }
-    let mut producers = Vec::with_capacity(fold.producers.len());
-    for wire in &fold.producers {
-        let (pairs, rest) = wire.intervals.as_chunks::<2>();
-        known(rest.is_empty().then_some(()), "intervals")?;
-        producers.push(SeenSeqs {
-            id: name(&wire.id)?,
-            epoch: wire.epoch as u64,
-            intervals: pairs.iter().map(|[low, high]| (*low as u64, *high as u64)).collect(),
-            overflowed: wire.overflowed,
-        });
-    }
+fn book(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Book> {
     Ok(Book {
-        producers,
-        triggers,
+        producers: fold.producers.iter().map(seen_seqs).collect::<Read<_>>()?,
+        triggers: (fold.triggers.iter())
+            .map(|r| Ok((word("kind", TriggerKind::parse(&r.kind))?, stamp_at(stamps, r.stamp)?)))
+            .collect::<Read<_>>()?,
         drift: fold.drift,
-        open: fold.open.iter().map(|id| SuggestionId::new(id)).collect::<Result<_, _>>()?,
-        as_of: Position { partition: PartitionId(fold.as_of.partition), offset: Offset(fold.as_of.offset) },
+        open: fold.open.iter().map(|v| id("open", SuggestionId::new(v))).collect::<Read<_>>()?,
+        as_of: (&fold.as_of).into(),
         as_of_time: EventTime(fold.as_of_time),
     })
 }
 
-fn status(wire: &StatusRegister<'_>, stamps: &Stamps) -> Result<Register<LiveStatus>, ReadFault> {
-    let reason = wire.reason.as_deref().unwrap_or_default();
-    let value = match &*wire.value {
-        "active" => LiveStatus::Active,
-        "paused" => LiveStatus::Paused(known(PauseReason::parse(reason), "status")?, wire.until.map(EventTime)),
-        "interrupted" => {
-            let turn = wire.last_good_turn.map(|turn| known(u32::try_from(turn).ok(), "last_good_turn"));
-            LiveStatus::Interrupted(known(InterruptReason::parse(reason), "status")?, turn.transpose()?)
-        }
-        _ => return Err(ReadFault::Field("status")),
-    };
-    Ok(Register { stamp: stamps.get(wire.stamp)?, value })
-}
-
-fn last_turn(wire: &WireLastTurn<'_>, stamps: &Stamps) -> Result<LastTurn, ReadFault> {
-    Ok(LastTurn {
-        turn: known(u32::try_from(wire.turn).ok(), "turn")?,
-        stamp: stamps.get(wire.stamp)?,
-        context_tokens: wire.context_tokens.map(|tokens| tokens as u64),
-        worker: names(wire.worker.as_ref())?,
-        worker_epoch: wire.worker_epoch.map(|epoch| epoch as u64),
-        dp_rank: rank(wire.dp_rank)?,
-        model: names(wire.model.as_ref())?,
+fn seen_seqs(record: &SeenSeqs<'_>) -> Read<session::SeenSeqs> {
+    let (pairs, rest) = record.intervals.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(DecodeError::Field("intervals"));
+    }
+    Ok(session::SeenSeqs {
+        id: name("id", &record.id)?,
+        epoch: count(record.epoch),
+        intervals: pairs.iter().map(|[first, last]| (count(*first), count(*last))).collect(),
+        overflowed: record.overflowed,
     })
-}
-
-fn rank(wire: Option<i64>) -> Result<Option<u32>, ReadFault> {
-    wire.map(|rank| known(u32::try_from(rank).ok(), "dp_rank")).transpose()
-}
-
-fn optional_register<T>(
-    wire: Option<&TextRegister<'_>>,
-    stamps: &Stamps,
-    parse: impl Fn(&str) -> Result<T, InvalidId>,
-) -> Result<Option<Register<Option<T>>>, ReadFault> {
-    let Some(wire) = wire else { return Ok(None) };
-    let value = wire.value.as_deref().map(parse).transpose()?;
-    Ok(Some(Register { stamp: stamps.get(wire.stamp)?, value }))
-}
-
-fn id_register<T>(
-    wire: Option<&TextRegister<'_>>,
-    stamps: &Stamps,
-    parse: impl Fn(&str) -> Result<T, InvalidId>,
-) -> Result<Option<Register<T>>, ReadFault> {
-    let Some(register) = optional_register(wire, stamps, parse)? else { return Ok(None) };
-    Ok(Some(Register { stamp: register.stamp, value: known(register.value, "id")? }))
-}
-
-fn word_register<T>(
-    wire: Option<&TextRegister<'_>>,
-    stamps: &Stamps,
-    parse: impl Fn(&str) -> Option<T>,
-    field: &'static str,
-) -> Result<Option<Register<Option<T>>>, ReadFault> {
-    let Some(wire) = wire else { return Ok(None) };
-    let value = wire.value.as_deref().map(|word| known(parse(word), field)).transpose()?;
-    Ok(Some(Register { stamp: stamps.get(wire.stamp)?, value }))
 }

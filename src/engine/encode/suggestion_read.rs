@@ -1,180 +1,188 @@
-//! Suggestions back from their Avro bodies.
-
-use std::collections::BTreeMap;
+//! The Avro body of a suggestion back to what was decided.
 
 use super::codecs::{RECOVERY, TRANSFER};
-use super::copies::{name, names, read_adapter, read_cache, read_copy};
-use super::fault::{ReadFault, known};
-use super::fold::WirePosition;
+use super::kv::{read_adapter, read_cache, read_copy};
+use super::read::*;
+use super::suggestion::SuggestionKind;
 use super::suggestion_wire::*;
-use crate::engine::decode::wire::Text;
-use crate::engine::suggest::score::COMPONENTS;
 use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::{Adapter, Residency};
-use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::TriggerKind;
 use crate::model::suggestion::*;
 use crate::model::time::EventTime;
 
-/// Reads a published suggestion. `kind`: `recovery` or `transfer`. One that was revoked as erased holds too
-/// little to be read back.
-pub fn decode_suggestion(kind: &str, body: &[u8]) -> Result<(Suggestion, Publication), ReadFault> {
+/// Every name of a score's component.
+const COMPONENTS: [&str; 10] = [
+    "adapter_match",
+    "declared",
+    "ended",
+    "interrupted",
+    "kv_value",
+    "no_similarity",
+    "own_session",
+    "recency",
+    "similarity",
+    "support",
+];
+
+/// Reads the Avro body of a suggestion. Errors also for the revocation of what was erased, which says too
+/// little to be a suggestion again.
+pub fn decode_suggestion(kind: SuggestionKind, bytes: &[u8]) -> Result<(Suggestion, Publication), DecodeError> {
     match kind {
-        "recovery" => recovery(RECOVERY.read(body)?),
-        "transfer" => transfer(TRANSFER.read(body)?),
-        _ => Err(ReadFault::Field("kind")),
-    }
-}
-
-fn recovery(wire: WireRecovery<'static>) -> Result<(Suggestion, Publication), ReadFault> {
-    let publication = publication(&wire.status, wire.reason.as_ref(), wire.outcome.as_ref(), wire.actual.as_ref())?;
-    let basis = known(wire.basis, "match")?;
-    let mut alternatives = Vec::with_capacity(wire.alternatives.len());
-    for a in &wire.alternatives {
-        let plan = known(RecoveryPlan::parse(&a.plan), "plan")?;
-        alternatives.push(Alternative { session: SessionId::new(&a.session_id)?, plan, score: a.score });
-    }
-    let mut rejected = Vec::with_capacity(wire.rejected.len());
-    for c in &wire.rejected {
-        let reason = known(CandidateFault::parse(&c.reason), "rejected")?;
-        rejected.push(RejectedCandidate { session: SessionId::new(&c.session_id)?, reason });
-    }
-    let recovery = Recovery {
-        plan: known(RecoveryPlan::parse(&wire.plan), "plan")?,
-        basis: known(MatchBasis::parse(&basis.basis), "basis")?,
-        matched_tokens: basis.matched_tokens.map(|tokens| tokens as u64),
-        missing_tokens: basis.missing_tokens.map(|tokens| tokens as u64),
-        source: source(&known(wire.source, "source")?)?,
-        estimate: wire.estimate.as_ref().map(estimate).transpose()?,
-        alternatives,
-        rejected,
-    };
-    let suggestion = Suggestion {
-        id: SuggestionId::new(&known(wire.suggestion_id, "suggestion_id")?)?,
-        tenant: TenantId::new(&wire.tenant_id)?,
-        session: SessionId::new(&wire.session_id)?,
-        user: wire.user_id.map(|id| UserId::new(&id)).transpose()?,
-        trigger: trigger(&wire.trigger)?,
-        advice: Advice::Recovery(Box::new(recovery)),
-        score: score(&known(wire.score, "score")?)?,
-        valid_until: wire.valid_until.map(EventTime),
-        supersedes: wire.supersedes.map(|id| SuggestionId::new(&id)).transpose()?,
-        as_of: position(&wire.as_of),
-        policy: name(&wire.policy)?,
-        delivery: known(Delivery::parse(&wire.delivery), "delivery")?,
-    };
-    Ok((suggestion, publication))
-}
-
-fn transfer(wire: WireTransfer<'static>) -> Result<(Suggestion, Publication), ReadFault> {
-    let publication = publication(&wire.status, wire.reason.as_ref(), wire.outcome.as_ref(), wire.actual.as_ref())?;
-    let source = known(wire.source, "source")?;
-    let adapter = match &wire.adapter {
-        Some(offer) => {
-            let adapter = Adapter { id: name(&offer.id)?, version: names(offer.version.as_ref())? };
-            Some((adapter, names(offer.uri.as_ref())?))
+        SuggestionKind::Recovery => {
+            let (common, own) = RECOVERY.read::<RecoveryRecord<'static>>(bytes)?.split();
+            let advice = Advice::Recovery(Box::new(recovery(&common, &own)?));
+            joined(&common, advice)
         }
-        None => None,
-    };
-    let count = |n: i64| known(u32::try_from(n).ok(), "support");
-    let support = match &wire.support {
-        Some(s) => Some(Support { sessions: count(s.sessions)?, for_it: count(s.for_it)?, against: count(s.against)? }),
-        None => None,
-    };
-    let transfer = Transfer {
-        plan: known(TransferPlan::parse(&wire.plan), "plan")?,
-        adapter,
-        source: SessionId::new(&source.session_id)?,
-        similarity: source.similarity,
-        context_ref: names(source.context_ref.as_ref())?,
-        support,
-        consent: known(wire.consent.as_deref().and_then(TransferScope::parse), "consent")?,
-    };
-    let suggestion = Suggestion {
-        id: SuggestionId::new(&known(wire.suggestion_id, "suggestion_id")?)?,
-        tenant: TenantId::new(&wire.tenant_id)?,
-        session: SessionId::new(&wire.session_id)?,
-        user: wire.user_id.map(|id| UserId::new(&id)).transpose()?,
-        trigger: trigger(&wire.trigger)?,
-        advice: Advice::Transfer(Box::new(transfer)),
-        score: score(&known(wire.score, "score")?)?,
-        valid_until: wire.valid_until.map(EventTime),
-        supersedes: wire.supersedes.map(|id| SuggestionId::new(&id)).transpose()?,
-        as_of: position(&wire.as_of),
-        policy: name(&wire.policy)?,
-        delivery: known(Delivery::parse(&wire.delivery), "delivery")?,
-    };
-    Ok((suggestion, publication))
-}
-
-fn publication(
-    status: &str,
-    reason: Option<&Text<'_>>,
-    outcome: Option<&Text<'_>>,
-    actual: Option<&WireActual<'_>>,
-) -> Result<Publication, ReadFault> {
-    match (status, reason, outcome, actual) {
-        ("open", ..) => Ok(Publication::Open),
-        ("revoked", Some(reason), ..) => Ok(Publication::Revoked(known(RevokeReason::parse(reason), "reason")?)),
-        ("closed", _, Some(outcome), Some(actual)) => {
-            let actual = Actual {
-                restored_tokens: actual.restored_tokens.map(|tokens| tokens as u64),
-                recomputed_tokens: actual.recomputed_tokens.map(|tokens| tokens as u64),
-                restore_ms: actual.restore_ms,
-                ttft_ms: actual.ttft_ms,
-                saved_ms: actual.saved_ms,
-                basis: known(OutcomeBasis::parse(&actual.basis), "actual")?,
-            };
-            Ok(Publication::Closed(known(Outcome::parse(outcome), "outcome")?, actual))
+        SuggestionKind::Transfer => {
+            let (common, own) = TRANSFER.read::<TransferRecord<'static>>(bytes)?.split();
+            let advice = Advice::Transfer(Box::new(transfer(&common, &own)?));
+            joined(&common, advice)
         }
-        _ => Err(ReadFault::Field("status")),
     }
 }
 
-fn trigger(wire: &WireTrigger<'_>) -> Result<Trigger, ReadFault> {
+fn joined(common: &Common<'_>, advice: Advice) -> Read<(Suggestion, Publication)> {
+    let suggestion_id = |field, text: &str| id(field, SuggestionId::new(text));
+    let suggestion = Suggestion {
+        id: suggestion_id("suggestion_id", present("suggestion_id", &common.suggestion_id)?)?,
+        tenant: id("tenant_id", TenantId::new(&common.tenant_id))?,
+        session: id("session_id", SessionId::new(&common.session_id))?,
+        user: common.user_id.as_deref().map(|v| id("user_id", UserId::new(v))).transpose()?,
+        trigger: trigger(&common.trigger)?,
+        advice,
+        score: score(present("score", &common.score)?)?,
+        valid_until: common.valid_until.map(EventTime),
+        supersedes: common.supersedes.as_deref().map(|v| suggestion_id("supersedes", v)).transpose()?,
+        as_of: (&common.as_of).into(),
+        policy: name("policy", &common.policy)?,
+        delivery: word("delivery", Delivery::parse(&common.delivery))?,
+    };
+    Ok((suggestion, publication(common)?))
+}
+
+fn present<'r, T>(field: &'static str, value: &'r Option<T>) -> Read<&'r T> {
+    value.as_ref().ok_or(DecodeError::Field(field))
+}
+
+fn publication(common: &Common<'_>) -> Read<Publication> {
+    match common.status.as_ref() {
+        "open" => Ok(Publication::Open),
+        "revoked" => {
+            let reason = optional_word("reason", &common.reason, RevokeReason::parse)?;
+            Ok(Publication::Revoked(word("reason", reason)?))
+        }
+        "closed" => {
+            let outcome = optional_word("outcome", &common.outcome, Outcome::parse)?;
+            Ok(Publication::Closed(word("outcome", outcome)?, actual(present("actual", &common.actual)?)?))
+        }
+        _ => Err(DecodeError::Field("status")),
+    }
+}
+
+fn actual(record: &ActualRecord<'_>) -> Read<Actual> {
+    Ok(Actual {
+        restored_tokens: record.restored_tokens.map(count),
+        recomputed_tokens: record.recomputed_tokens.map(count),
+        restore_ms: record.restore_ms,
+        ttft_ms: record.ttft_ms,
+        saved_ms: record.saved_ms,
+        basis: word("basis", OutcomeBasis::parse(&record.basis))?,
+    })
+}
+
+fn trigger(record: &TriggerRecord<'_>) -> Read<Trigger> {
     Ok(Trigger {
-        kind: known(TriggerKind::parse(&wire.kind), "trigger")?,
-        event_id: wire.event_id.as_ref().map(|id| EventId::new(id)).transpose()?,
-        occurred_at: wire.occurred_at.map(EventTime),
-        due_at: wire.due_at.map(EventTime),
+        kind: word("trigger.kind", TriggerKind::parse(&record.kind))?,
+        event_id: record.event_id.as_deref().map(|v| id("event_id", EventId::new(v))).transpose()?,
+        occurred_at: record.occurred_at.map(EventTime),
+        due_at: record.due_at.map(EventTime),
     })
 }
 
-fn source(wire: &WireSource<'_>) -> Result<RecoverySource, ReadFault> {
+fn score(record: &ScoreRecord<'_>) -> Read<Score> {
+    let component = |(text, value): &(_, Option<f64>)| {
+        let known = COMPONENTS.iter().find(|known| *known == text);
+        Ok((*known.ok_or(DecodeError::Field("score.components"))?, *value))
+    };
+    Ok(Score { total: record.total, components: record.components.iter().map(component).collect::<Read<_>>()? })
+}
+
+fn recovery(common: &Common<'_>, own: &OwnRecovery<'_>) -> Read<Recovery> {
+    let matched = present("match", &own.r#match)?;
+    Ok(Recovery {
+        plan: word("plan", RecoveryPlan::parse(&common.plan))?,
+        basis: word("match.basis", MatchBasis::parse(&matched.basis))?,
+        matched_tokens: matched.matched_tokens.map(count),
+        missing_tokens: matched.missing_tokens.map(count),
+        source: source(present("source", &own.source)?)?,
+        estimate: own.estimate.as_ref().map(estimate).transpose()?,
+        alternatives: own.alternatives.iter().map(alternative).collect::<Read<_>>()?,
+        rejected: own.rejected.iter().map(rejected).collect::<Read<_>>()?,
+    })
+}
+
+fn source(record: &RecoverySourceRecord<'_>) -> Read<RecoverySource> {
     Ok(RecoverySource {
-        session: SessionId::new(&wire.session_id)?,
-        kv_cache: wire.kv_cache.as_ref().map(read_copy).transpose()?,
-        residency: wire.residency.as_deref().map(|r| known(Residency::parse(r), "residency")).transpose()?,
-        endpoint: names(wire.endpoint.as_ref())?,
-        dp_rank: wire.dp_rank.map(|rank| known(u32::try_from(rank).ok(), "dp_rank")).transpose()?,
-        model: names(wire.model.as_ref())?,
-        cache: wire.cache.as_ref().map(read_cache).transpose()?,
-        adapter: wire.adapter.as_ref().map(read_adapter).transpose()?,
-        context_ref: names(wire.context_ref.as_ref())?,
-        turn_count: known(u32::try_from(wire.turn_count).ok(), "turn_count")?,
-        last_active: wire.last_active.map(EventTime),
+        session: id("source.session_id", SessionId::new(&record.session_id))?,
+        kv_cache: record.kv_cache.as_ref().map(read_copy).transpose()?,
+        residency: optional_word("residency", &record.residency, Residency::parse)?,
+        endpoint: optional_name("endpoint", &record.endpoint)?,
+        dp_rank: optional_small("dp_rank", record.dp_rank)?,
+        model: optional_name("model", &record.model)?,
+        cache: record.cache.as_ref().map(read_cache).transpose()?,
+        adapter: record.adapter.as_ref().map(read_adapter).transpose()?,
+        context_ref: optional_name("context_ref", &record.context_ref)?,
+        turn_count: small("turn_count", record.turn_count)?,
+        last_active: record.last_active.map(EventTime),
     })
 }
 
-fn estimate(wire: &WireEstimate<'_>) -> Result<Estimate, ReadFault> {
+fn estimate(record: &EstimateRecord<'_>) -> Read<Estimate> {
     Ok(Estimate {
-        restore_ms: wire.restore_ms,
-        recompute_ms: wire.recompute_ms,
-        saved_ms: wire.saved_ms,
-        basis: known(EstimateBasis::parse(&wire.basis), "estimate")?,
+        restore_ms: record.restore_ms,
+        recompute_ms: record.recompute_ms,
+        saved_ms: record.saved_ms,
+        basis: word("estimate.basis", EstimateBasis::parse(&record.basis))?,
     })
 }
 
-fn score(wire: &WireScore<'_>) -> Result<Score, ReadFault> {
-    let mut components = BTreeMap::new();
-    for (component, value) in &wire.components {
-        let name = COMPONENTS.into_iter().find(|name| *name == component);
-        components.insert(known(name, "score")?, *value);
-    }
-    Ok(Score { total: wire.total, components })
+fn alternative(record: &AlternativeRecord<'_>) -> Read<Alternative> {
+    Ok(Alternative {
+        session: id("alternatives", SessionId::new(&record.session_id))?,
+        plan: word("alternatives", RecoveryPlan::parse(&record.plan))?,
+        score: record.score,
+    })
 }
 
-fn position(wire: &WirePosition) -> Position {
-    Position { partition: PartitionId(wire.partition), offset: Offset(wire.offset) }
+fn rejected(record: &RejectedRecord<'_>) -> Read<RejectedCandidate> {
+    Ok(RejectedCandidate {
+        session: id("rejected", SessionId::new(&record.session_id))?,
+        reason: word("rejected", CandidateFault::parse(&record.reason))?,
+    })
+}
+
+fn transfer(common: &Common<'_>, own: &OwnTransfer<'_>) -> Read<Transfer> {
+    let source = present("source", &own.source)?;
+    let offer = |offer: &AdapterOffer<'_>| -> Read<_> {
+        let adapter = Adapter { id: name("id", &offer.id)?, version: optional_name("version", &offer.version)? };
+        Ok((adapter, optional_name("uri", &offer.uri)?))
+    };
+    let support = |record: &SupportRecord| -> Read<_> {
+        Ok(Support {
+            sessions: small("support", record.sessions)?,
+            for_it: small("support", record.r#for)?,
+            against: small("support", record.against)?,
+        })
+    };
+    Ok(Transfer {
+        plan: word("plan", TransferPlan::parse(&common.plan))?,
+        adapter: own.adapter.as_ref().map(offer).transpose()?,
+        source: id("source", SessionId::new(&source.session_id))?,
+        similarity: source.similarity,
+        context_ref: optional_name("context_ref", &source.context_ref)?,
+        support: own.support.as_ref().map(support).transpose()?,
+        consent: word("consent", TransferScope::parse(present("consent", &own.consent)?))?,
+    })
 }

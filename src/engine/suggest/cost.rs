@@ -44,11 +44,18 @@ pub fn ready_ms(settings: &EngineSettings, copy: &KvCopy, context_tokens: u64) -
     restore_ms(rates, copy) + recompute_ms(rates, context_tokens.saturating_sub(copy.cached_tokens))
 }
 
-/// What restoring a context of `context_tokens` from this copy saves.
-pub fn estimate(settings: &EngineSettings, copy: &KvCopy, context_tokens: u64) -> Estimate {
+/// Share of the compute of a whole context that an estimate saves, 0..1.
+pub fn saved_share(settings: &EngineSettings, copy: &KvCopy, context_tokens: u64, estimate: &Estimate) -> f64 {
+    let whole = recompute_ms(rates(settings, &copy.cache.namespace), context_tokens);
+    if whole > 0.0 { (estimate.saved_ms / whole).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// What restoring `matched` tokens from this copy saves. Only they count: what the copy lacks has to be
+/// computed either way.
+pub fn estimate(settings: &EngineSettings, copy: &KvCopy, matched: u64) -> Estimate {
     let rates = rates(settings, &copy.cache.namespace);
     let restore_ms = round(restore_ms(rates, copy));
-    let recompute_ms = round(recompute_ms(rates, context_tokens));
+    let recompute_ms = round(recompute_ms(rates, matched));
     let saved_ms = round(recompute_ms - restore_ms);
     Estimate { restore_ms, recompute_ms, saved_ms, basis: EstimateBasis::Configured }
 }

@@ -49,7 +49,7 @@ pub fn candidate(
         interrupted: flag(is_interrupted(session)),
         own_session: flag(true),
         declared: flag(declared),
-        kv_value: estimate.map(|e| (e.saved_ms / e.recompute_ms.max(1e-9)).clamp(0.0, 1.0)),
+        kv_value: kv.as_ref().map(|(copy, e)| cost::saved_share(scene.settings, copy, held.unwrap_or(0), e)),
         ..Features::default()
     };
     let plan = match &kv {
@@ -92,7 +92,8 @@ fn usable(
             reject(rejected, id, fault);
             continue;
         }
-        let estimate = cost::estimate(scene.settings, &copy, held.unwrap_or(copy.cached_tokens));
+        let matched = copy.cached_tokens.min(held.unwrap_or(copy.cached_tokens));
+        let estimate = cost::estimate(scene.settings, &copy, matched);
         if estimate.saved_ms > 0.0 {
             return Some((copy, estimate));
         }

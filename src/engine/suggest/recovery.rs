@@ -42,24 +42,26 @@ pub struct Ask<'a> {
 pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let tenant = scene.store.tenants.get(ask.tenant)?;
     let asking = ask.session.and_then(|id| tenant.sessions.get(id));
+    let floor = scene.settings.policy.floor;
     let mut rejected = Vec::new();
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut own = None;
     if let (Some(id), Some(session)) = (ask.session, asking)
         && allows_own(ask.trigger)
     {
         let declared = matches!(ask.trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
-        candidates.extend(own::candidate(scene, ask.tenant, id, session, ask.cache, declared));
+        own = own::candidate(scene, ask.tenant, id, session, ask.cache, declared);
     }
-    if let Some(own) = candidates.first_mut() {
+    if let Some(own) = &mut own {
         rejected.append(&mut own.recovery.rejected);
     }
-    candidates.extend(others(scene, tenant, ask, asking, &mut rejected));
+    let mut candidates = others(scene, tenant, ask, asking, &mut rejected);
     candidates.sort_by(|a, b| {
         let order = b.score.total.total_cmp(&a.score.total);
         order.then_with(|| a.recovery.source.session.cmp(&b.recovery.source.session))
     });
-    let floor = scene.settings.policy.floor;
-    let (good, weak): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|c| c.score.total >= floor);
+    // What a session holds itself restores it; others only stand in for it.
+    let ranked = own.into_iter().chain(candidates);
+    let (good, weak): (Vec<_>, Vec<_>) = ranked.partition(|c| c.score.total >= floor);
     let below =
         |c: Candidate| RejectedCandidate { session: c.recovery.source.session, reason: CandidateFault::BelowFloor };
     rejected.extend(weak.into_iter().map(below));

@@ -25,25 +25,33 @@ pub struct Candidate {
     pub score: Score,
 }
 
+/// What is asked.
+pub struct Ask<'a> {
+    /// Tenant.
+    pub tenant: &'a TenantId,
+    /// The session that may profit.
+    pub session: &'a SessionId,
+    /// Space of its embedding.
+    pub space: &'a Name,
+    /// Its embedding.
+    pub vector: &'a UnitVector,
+    /// A session whose context it is referred to already.
+    pub except: Option<&'a SessionId>,
+}
+
 struct Neighbour<'a> {
     hit: Hit,
     session: &'a Session,
 }
 
 /// Decides for a session with an embedding: at most one of each plan, best first by plan order.
-pub fn decide(
-    scene: &Scene<'_>,
-    tenant_id: &TenantId,
-    id: &SessionId,
-    space: &Name,
-    vector: &UnitVector,
-) -> Vec<Candidate> {
-    let Some(tenant) = scene.store.tenants.get(tenant_id) else { return Vec::new() };
-    let Some(asking) = tenant.sessions.get(id) else { return Vec::new() };
-    let neighbours = neighbours(scene, tenant, id, asking, space, vector);
+pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
+    let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
+    let Some(asking) = tenant.sessions.get(ask.session) else { return Vec::new() };
+    let neighbours = neighbours(scene, tenant, ask, asking);
     let floor = scene.settings.policy.floor;
-    let adapter = vote(scene, tenant_id, asking, &neighbours);
-    let context = refer(scene, asking, &neighbours);
+    let adapter = vote(scene, ask.tenant, asking, &neighbours);
+    let context = refer(scene, ask, asking, &neighbours);
     adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
@@ -56,18 +64,11 @@ pub fn consents(scope: TransferScope, user: Option<&UserId>, asking_user: Option
     }
 }
 
-fn neighbours<'a>(
-    scene: &Scene<'_>,
-    tenant: &'a Tenant,
-    id: &SessionId,
-    asking: &Session,
-    space: &Name,
-    vector: &UnitVector,
-) -> Vec<Neighbour<'a>> {
-    let Some(index) = tenant.spaces.get(space) else { return Vec::new() };
+fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
+    let Some(index) = tenant.spaces.get(ask.space) else { return Vec::new() };
     let user = asking.facets.user.as_ref().map(|r| &r.value);
-    let pass = |other: &SessionId, c: &Columns| other != id && consents(c.scope, c.user.as_ref(), user);
-    let hits = index.search(vector, scene.settings.policy.k, pass);
+    let pass = |other: &SessionId, c: &Columns| other != ask.session && consents(c.scope, c.user.as_ref(), user);
+    let hits = index.search(ask.vector, scene.settings.policy.k, pass);
     let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
     near.filter_map(|hit| {
         let session = tenant.sessions.get(&hit.session)?;
@@ -132,10 +133,11 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
 
 /// The nearest session whose context is worth referring to: one with turns, that the asking session neither
 /// takes up already nor was spawned by.
-fn refer(scene: &Scene<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+fn refer(scene: &Scene<'_>, ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let parent = asking.facets.parent.as_ref().and_then(|r| r.value.as_ref());
     let worth = |n: &&Neighbour<'_>| {
-        n.session.facets.turn_count > 0 && !takes_up(asking, &n.hit.session) && parent != Some(&n.hit.session)
+        let known = takes_up(asking, &n.hit.session) || [parent, ask.except].contains(&Some(&n.hit.session));
+        n.session.facets.turn_count > 0 && !known
     };
     let nearest = neighbours.iter().find(worth)?;
     let facets = &nearest.session.facets;
