@@ -1,0 +1,98 @@
+//! What is checked before the first worker starts: that the topics exist and fit together, and that the
+//! schemas are registered.
+
+use std::time::Duration;
+
+use super::framing::Framing;
+use super::settings::RuntimeSettings;
+use crate::kafka::admin::{Admin, AdminError, DEAD_LETTER_ROOM, DEFAULT_MAX_MESSAGE_BYTES};
+use crate::kafka::registry::{Registry, RegistryFault};
+
+/// How long the cluster may take to answer first.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+/// The same for the topics' configurations. Short: an embedded broker never says, and nothing depends on it
+/// but a warning and a limit whose default is the brokers' own.
+const CONFIGURATIONS: Duration = Duration::from_millis(1500);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The cluster did not answer, or refused.
+    #[error("{0}")]
+    Admin(#[from] AdminError),
+    /// Topics are missing.
+    #[error("missing topics: {}; create them with `rekindle topics create`", .0.join(", "))]
+    MissingTopics(Vec<String>),
+    /// Outputs go to the partition their input came from.
+    #[error("{topic} has {found} partitions, the input has {expected}: all topics need the same number")]
+    PartitionCounts {
+        /// The topic that differs.
+        topic: String,
+        /// Its partitions.
+        found: i32,
+        /// The input's.
+        expected: i32,
+    },
+    /// The output schemas could not be registered.
+    #[error("{0}")]
+    Registry(#[from] RegistryFault),
+    /// The system gives no more threads.
+    #[error("starting a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the checks found out.
+pub(super) struct Ready {
+    pub partition_count: i32,
+    /// Largest record any output may need.
+    pub max_message_bytes: usize,
+    pub framing: Framing,
+    pub registry: Option<Registry>,
+}
+
+/// Runs all checks.
+pub(super) fn check(settings: &RuntimeSettings) -> Result<Ready, StartError> {
+    let admin = Admin::new(&settings.kafka)?;
+    let partition_count = partitions(&admin, settings)?;
+    let max_message_bytes = look_at_configurations(&admin, settings);
+    let registry = settings.registry.url.as_deref().map(Registry::new);
+    let framing = Framing::new(&settings.topics, &settings.engine, registry.as_ref(), max_message_bytes)?;
+    Ok(Ready { partition_count, max_message_bytes, framing, registry })
+}
+
+fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartError> {
+    let t = &settings.topics;
+    let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
+    let names = names.map(String::as_str);
+    let counts = admin.partition_counts(&names, FIRST_ANSWER)?;
+    let missing: Vec<_> = counts.iter().filter(|(_, n)| **n == 0).map(|(name, _)| (*name).to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(StartError::MissingTopics(missing));
+    }
+    let expected = counts[t.events.as_str()];
+    match counts.iter().find(|(_, n)| **n != expected) {
+        Some((topic, &found)) => Err(StartError::PartitionCounts { topic: (*topic).to_owned(), found, expected }),
+        None => Ok(expected),
+    }
+}
+
+/// Warns where a producer's clock could move the time that deadlines follow. Returns how large a record the
+/// dead letters take.
+fn look_at_configurations(admin: &Admin, settings: &RuntimeSettings) -> usize {
+    let (events, dead_letters) = (&settings.topics.events, &settings.topics.dead_letters);
+    let mut found = None;
+    match admin.configurations([events, dead_letters], CONFIGURATIONS) {
+        Ok([input, letters]) => {
+            let kind = input.get("message.timestamp.type").unwrap_or("unknown");
+            if kind != "LogAppendTime" {
+                tracing::warn!(
+                    "{events} has message.timestamp.type {kind}: a producer's clock can move the time that \
+                     deadlines follow; set it to LogAppendTime"
+                );
+            }
+            found = letters.max_message_bytes();
+        }
+        Err(error) => tracing::debug!(%error, "topic configurations are not to be had"),
+    }
+    found.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM)
+}
