@@ -1,3 +1,10 @@
 //! The Kafka edge: consumer, transactional producer, admin, headers, schema registry. No engine logic.
 
+pub mod admin;
+pub mod client;
+pub mod consumer;
+pub mod headers;
+pub mod producer;
+pub mod reader;
+pub mod registry;
 pub mod settings;

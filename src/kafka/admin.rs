@@ -1,0 +1,229 @@
+//! Topics: creates what is missing, and reports where what exists differs. Never alters or deletes.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client::{PlainContext, base_config};
+use super::settings::{KafkaSettings, TopicSettings};
+
+/// Timeout of one request.
+const REQUEST: Duration = Duration::from_secs(15);
+/// `max.message.bytes` of a broker that was not told otherwise.
+pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
+/// What a dead letter adds to the record it carries, at most.
+pub const DEAD_LETTER_ROOM: usize = 64 << 10;
+
+/// Topics could not be created or inspected.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// A request failed.
+    #[error("Kafka administration: {0}")]
+    Kafka(#[from] KafkaError),
+    /// A topic was refused.
+    #[error("topic {topic}: {code}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        code: RDKafkaErrorCode,
+    },
+}
+
+/// What became of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReport {
+    /// Its name.
+    pub topic: String,
+    /// Whether it was created now.
+    pub created: bool,
+    /// Where an existing one differs from what would have been created.
+    pub differences: Vec<Difference>,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// `partitions`, or a topic configuration.
+    pub name: String,
+    /// What would have been set.
+    pub wanted: String,
+    /// What is there.
+    pub found: String,
+}
+
+struct Plan {
+    topic: String,
+    configs: Vec<(&'static str, String)>,
+}
+
+/// An administrative client.
+pub struct Admin {
+    client: AdminClient<PlainContext>,
+}
+
+impl Admin {
+    /// Creates the client; no broker is asked yet.
+    pub fn new(settings: &KafkaSettings) -> Result<Admin, AdminError> {
+        let mut config = base_config(settings);
+        config.remove("group.protocol");
+        Ok(Admin { client: AdminClient::from_config_and_context(&config, PlainContext)? })
+    }
+
+    /// Creates the topics that are missing, and compares those that exist.
+    pub fn create_topics(&self, settings: &TopicSettings) -> Result<Vec<TopicReport>, AdminError> {
+        let metadata = self.client.inner().fetch_metadata(None, REQUEST)?;
+        let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
+        let replication = settings.replication.unwrap_or(brokers.clamp(1, 3));
+        let mut reports = vec![self.ensure(&input_plan(settings), settings.partitions, replication)?];
+        // The room of the dead letters follows the input's, whoever created it.
+        let input_bytes = self.max_message_bytes(&settings.events)?.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
+        for plan in output_plans(settings, input_bytes + DEAD_LETTER_ROOM) {
+            reports.push(self.ensure(&plan, settings.partitions, replication)?);
+        }
+        Ok(reports)
+    }
+
+    /// Partitions of each topic; 0 if it does not exist.
+    pub fn partition_counts<'t>(
+        &self,
+        topics: &[&'t str],
+        timeout: Duration,
+    ) -> Result<BTreeMap<&'t str, i32>, AdminError> {
+        // All topics' metadata: naming one that does not exist would create it on some brokers.
+        let metadata = self.client.inner().fetch_metadata(None, timeout)?;
+        let count = |name: &str| {
+            let found = metadata.topics().iter().find(|t| t.name() == name && t.error().is_none());
+            found.map_or(0, |t| i32::try_from(t.partitions().len()).unwrap_or(i32::MAX))
+        };
+        Ok(topics.iter().map(|&name| (name, count(name))).collect())
+    }
+
+    /// A topic's configuration by name.
+    pub fn configuration(&self, topic: &str) -> Result<BTreeMap<String, String>, AdminError> {
+        let request = [ResourceSpecifier::Topic(topic)];
+        let answers = block_on(self.client.describe_configs(&request, &options()))?;
+        let mut found = BTreeMap::new();
+        for answer in answers {
+            let resource = answer.map_err(|code| AdminError::Refused { topic: topic.to_owned(), code })?;
+            found.extend(resource.entries.into_iter().filter_map(|e| Some((e.name, e.value?))));
+        }
+        Ok(found)
+    }
+
+    /// A topic's `max.message.bytes`, if the broker says it.
+    pub fn max_message_bytes(&self, topic: &str) -> Result<Option<usize>, AdminError> {
+        Ok(self.configuration(topic)?.get("max.message.bytes").and_then(|v| v.parse().ok()))
+    }
+
+    fn ensure(&self, plan: &Plan, partitions: i32, replication: i32) -> Result<TopicReport, AdminError> {
+        let mut new = NewTopic::new(&plan.topic, partitions, TopicReplication::Fixed(replication));
+        for (name, value) in &plan.configs {
+            new = new.set(name, value);
+        }
+        let answers = block_on(self.client.create_topics([&new], &options()))?;
+        let mut report = TopicReport { topic: plan.topic.clone(), created: true, differences: Vec::new() };
+        for answer in answers {
+            match answer {
+                Ok(_) => {}
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {
+                    report.created = false;
+                    report.differences = self.differences(plan, partitions)?;
+                }
+                Err((topic, code)) => return Err(AdminError::Refused { topic, code }),
+            }
+        }
+        Ok(report)
+    }
+
+    fn differences(&self, plan: &Plan, partitions: i32) -> Result<Vec<Difference>, AdminError> {
+        let mut differences = Vec::new();
+        let mut compare = |name: &str, wanted: &str, found: &str| {
+            if wanted != found {
+                let (name, wanted, found) = (name.to_owned(), wanted.to_owned(), found.to_owned());
+                differences.push(Difference { name, wanted, found });
+            }
+        };
+        let count = self.partition_counts(&[&plan.topic], REQUEST)?[plan.topic.as_str()];
+        compare("partitions", &partitions.to_string(), &count.to_string());
+        let found = self.configuration(&plan.topic)?;
+        for (name, wanted) in &plan.configs {
+            compare(name, wanted, found.get(*name).map_or("", String::as_str));
+        }
+        Ok(differences)
+    }
+}
+
+fn input_plan(settings: &TopicSettings) -> Plan {
+    let configs = vec![
+        ("cleanup.policy", "delete".to_owned()),
+        // The engine's time is the log's: a producer's clock must not move it.
+        ("message.timestamp.type", "LogAppendTime".to_owned()),
+        ("retention.ms", settings.events_retention.as_millis().to_string()),
+    ];
+    Plan { topic: settings.events.clone(), configs }
+}
+
+fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan> {
+    let lag = settings.compaction_lag.as_millis().to_string();
+    let compacted = |topic: &str| Plan {
+        topic: topic.to_owned(),
+        configs: vec![
+            ("cleanup.policy", "compact".to_owned()),
+            // Small segments: the active one is never compacted, and a restore reads all of it.
+            ("segment.bytes", (64 << 20).to_string()),
+            ("max.compaction.lag.ms", lag.clone()),
+        ],
+    };
+    let kept = |topic: &str, retention: Duration| Plan {
+        topic: topic.to_owned(),
+        configs: vec![
+            ("cleanup.policy", "delete".to_owned()),
+            ("retention.ms", retention.as_millis().to_string()),
+        ],
+    };
+    let mut dead_letters = kept(&settings.dead_letters, settings.dead_letters_retention);
+    dead_letters.configs.push(("max.message.bytes", dead_letter_bytes.to_string()));
+    vec![
+        compacted(&settings.states),
+        compacted(&settings.vectors),
+        compacted(&settings.bookkeeping),
+        kept(&settings.recovery, settings.suggestions_retention),
+        kept(&settings.transfer, settings.suggestions_retention),
+        dead_letters,
+    ]
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for one answer of the admin client, whose own thread completes it. No runtime: this may be called
+/// from inside one.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

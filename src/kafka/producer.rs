@@ -1,0 +1,281 @@
+//! The transactional producer: one transaction at a time, every error sorted into what must be done about
+//! it. Decides nothing by itself.
+//!
+//! Calls wait in slices and resume (librdkafka keeps a timed-out call going), so that a caller that has to
+//! leave can.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::client::{base_config, trace_line};
+use super::settings::KafkaSettings;
+use crate::model::position::PartitionId;
+
+/// How long one slice of a transactional call may block.
+const SLICE: Duration = Duration::from_secs(2);
+
+/// What must be done about a failed transactional call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransactionFault {
+    /// Abort, then publish the same batch again.
+    #[error("transaction must be aborted: {0}")]
+    Abortable(String),
+    /// Another producer took over the transactional id. A new producer is needed.
+    #[error("fenced: {0}")]
+    Fenced(String),
+    /// The producer is of no more use, or the fate of the call is unknown. A new producer is needed.
+    #[error("producer must be replaced: {0}")]
+    Fatal(String),
+    /// The caller asked to give up waiting; the fate of the call is unknown.
+    #[error("gave up waiting")]
+    GaveUp,
+}
+
+/// One record that could not be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryFault {
+    /// Where it should have gone.
+    pub topic: String,
+    /// And to which partition.
+    pub partition: PartitionId,
+    /// Why.
+    pub cause: String,
+    /// Whether trying again cannot help (too large, not authorised, topic gone).
+    pub permanent: bool,
+}
+
+/// One record to send.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition, always explicit.
+    pub partition: PartitionId,
+    /// Key.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Headers.
+    pub headers: Option<OwnedHeaders>,
+}
+
+/// Collects what librdkafka reports between calls.
+#[derive(Debug, Default)]
+struct Reports {
+    undelivered: Mutex<Vec<DeliveryFault>>,
+    disturbed: AtomicBool,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        trace_line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, "producer: {reason}");
+        self.disturbed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let fault = DeliveryFault {
+                topic: message.topic().to_owned(),
+                partition: PartitionId(message.partition()),
+                cause: error.to_string(),
+                permanent: is_permanent(error),
+            };
+            self.undelivered.lock().unwrap_or_else(|e| e.into_inner()).push(fault);
+        }
+    }
+}
+
+fn is_permanent(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            C::MessageSizeTooLarge
+                | C::TopicAuthorizationFailed
+                | C::UnknownTopicOrPartition
+                | C::UnknownTopic
+                | C::UnknownPartition
+                | C::InvalidTopic
+                | C::InvalidRecord
+                | C::PolicyViolation
+        )
+    )
+}
+
+fn classify(error: KafkaError) -> Option<TransactionFault> {
+    let KafkaError::Transaction(fault) = &error else {
+        return match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::OperationTimedOut) => None,
+            _ => Some(TransactionFault::Fatal(error.to_string())),
+        };
+    };
+    let text = fault.string();
+    use RDKafkaErrorCode as C;
+    if matches!(fault.code(), C::Fenced | C::ProducerFenced | C::InvalidProducerEpoch) {
+        Some(TransactionFault::Fenced(text))
+    } else if fault.is_fatal() {
+        Some(TransactionFault::Fatal(text))
+    } else if fault.txn_requires_abort() {
+        Some(TransactionFault::Abortable(text))
+    } else if fault.is_retriable() {
+        None
+    } else {
+        Some(TransactionFault::Fatal(text))
+    }
+}
+
+/// A producer with a transactional id.
+pub struct TransactionalProducer {
+    inner: BaseProducer<Reports>,
+}
+
+impl TransactionalProducer {
+    /// Creates the client; no broker is asked yet. `max_message_bytes` bounds one record.
+    pub fn new(
+        settings: &KafkaSettings,
+        transactional_id: &str,
+        max_message_bytes: usize,
+    ) -> Result<TransactionalProducer, KafkaError> {
+        let mut config = base_config(settings);
+        // Defaults that matter for latency: librdkafka waits this long when the broker is still completing
+        // the previous transaction, and lingers before it sends.
+        for (name, value) in [("retry.backoff.ms", "2"), ("retry.backoff.max.ms", "1000"), ("linger.ms", "0")] {
+            if !settings.properties.contains_key(name) {
+                config.set(name, value);
+            }
+        }
+        config
+            .set("transactional.id", transactional_id)
+            .set("enable.idempotence", "true")
+            .set("transaction.timeout.ms", "10000")
+            .set("message.max.bytes", max_message_bytes.to_string());
+        Ok(TransactionalProducer { inner: BaseProducer::from_config_and_context(&config, Reports::default())? })
+    }
+
+    /// Settles what an earlier holder of the id left open and takes the id over.
+    pub fn init(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
+        self.resume_until_done(give_up, || self.inner.init_transactions(SLICE))
+    }
+
+    /// Opens a transaction and forgets earlier reports.
+    pub fn begin(&self) -> Result<(), TransactionFault> {
+        self.inner.poll(Duration::ZERO);
+        self.inner.context().disturbed.store(false, Ordering::Relaxed);
+        self.undelivered();
+        self.inner.begin_transaction().map_err(|e| self.sorted(e))
+    }
+
+    /// Queues one record. Errors: what is wrong with this record.
+    pub fn send(&self, record: Outgoing<'_>) -> Result<(), DeliveryFault> {
+        let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition.0);
+        base.key = record.key;
+        base.payload = record.value;
+        base.headers = record.headers;
+        loop {
+            match self.inner.send(base) {
+                Ok(()) => return Ok(()),
+                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    self.inner.poll(Duration::from_millis(1));
+                    base = back;
+                }
+                Err((error, _)) => {
+                    return Err(DeliveryFault {
+                        topic: record.topic.to_owned(),
+                        partition: record.partition,
+                        cause: error.to_string(),
+                        permanent: is_permanent(&error),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Waits until every queued record is delivered or refused; hands over what was refused. Polls of 1 ms,
+    /// since a longer one waits its whole time even when an event came.
+    pub fn drain(&self, give_up: &dyn Fn() -> bool) -> Result<Vec<DeliveryFault>, TransactionFault> {
+        while self.inner.in_flight_count() > 0 {
+            self.inner.poll(Duration::from_millis(1));
+            if give_up() {
+                return Err(TransactionFault::GaveUp);
+            }
+        }
+        Ok(self.undelivered())
+    }
+
+    /// Adds input offsets to the transaction. `group` must be fresh: no consumer poll since it was taken.
+    pub fn send_offsets(
+        &self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<(), TransactionFault> {
+        self.resume_until_done(give_up, || self.inner.send_offsets_to_transaction(offsets, group, SLICE))
+    }
+
+    /// Commits. Call [`Self::drain`] first.
+    pub fn commit(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
+        self.resume_until_done(give_up, || self.inner.commit_transaction(SLICE))
+    }
+
+    /// Aborts: purges and drains first, since an abort blocks until delivery reports are served.
+    pub fn abort(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
+        self.inner.purge(PurgeConfig::default().queue().inflight());
+        self.drain(give_up)?;
+        self.resume_until_done(give_up, || self.inner.abort_transaction(SLICE))
+    }
+
+    /// Whether a transport error or a timeout was reported since [`Self::begin`]: then the producer must be
+    /// replaced before the next transaction, since librdkafka does not raise the epoch by itself.
+    pub fn disturbed(&self) -> bool {
+        self.inner.poll(Duration::ZERO);
+        self.inner.context().disturbed.load(Ordering::Relaxed)
+    }
+
+    fn undelivered(&self) -> Vec<DeliveryFault> {
+        std::mem::take(&mut *self.inner.context().undelivered.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// The fault of a call that cannot be resumed; a retriable one counts as fatal there.
+    fn sorted(&self, error: KafkaError) -> TransactionFault {
+        let text = error.to_string();
+        classify(error).unwrap_or(TransactionFault::Fatal(text))
+    }
+
+    fn resume_until_done(
+        &self,
+        give_up: &dyn Fn() -> bool,
+        mut call: impl FnMut() -> Result<(), KafkaError>,
+    ) -> Result<(), TransactionFault> {
+        loop {
+            let Err(error) = call() else { return Ok(()) };
+            tracing::debug!(%error, "transactional call");
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
+                self.inner.context().disturbed.store(true, Ordering::Relaxed);
+            }
+            if let Some(fault) = classify(error) {
+                return Err(fault);
+            }
+            if give_up() {
+                return Err(TransactionFault::GaveUp);
+            }
+            self.inner.poll(Duration::from_millis(1));
+        }
+    }
+}

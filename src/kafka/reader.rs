@@ -1,0 +1,107 @@
+//! Reads a compacted topic's partition to its end. Two clients: one sees what is committed, the other where
+//! the log really ends (a read_committed client's watermark is only the last stable offset).
+
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::Offset as KafkaOffset;
+
+use super::client::{PlainContext, base_config};
+use super::consumer::{at, committed};
+use super::settings::KafkaSettings;
+use crate::model::position::{Offset, PartitionId};
+
+/// Where a partition begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Oldest offset.
+    pub begin: Offset,
+    /// Offset after the newest record, committed or not.
+    pub end: Offset,
+}
+
+/// Reads state topics and the group's offsets, without being a member of the group.
+pub struct StateReader {
+    committed: BaseConsumer<PlainContext>,
+    uncommitted: BaseConsumer<PlainContext>,
+}
+
+/// Timeout of one request; callers try again.
+const REQUEST: Duration = Duration::from_secs(2);
+/// How long one poll may keep a cancelled reader from noticing.
+const POLL: Duration = Duration::from_millis(50);
+
+impl StateReader {
+    /// Creates both clients; no broker is asked yet.
+    pub fn new(settings: &KafkaSettings) -> Result<StateReader, KafkaError> {
+        let mut config = base_config(settings);
+        config.remove("group.protocol");
+        config
+            // For the group's offsets only: it never subscribes.
+            .set("group.id", &settings.group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "error")
+            // The end is reported by the first empty answer, which the broker holds back this long.
+            .set("fetch.wait.max.ms", "10");
+        let uncommitted = config.clone().set("isolation.level", "read_uncommitted").to_owned();
+        config.set("isolation.level", "read_committed");
+        Ok(StateReader {
+            committed: BaseConsumer::from_config_and_context(&config, PlainContext)?,
+            uncommitted: BaseConsumer::from_config_and_context(&uncommitted, PlainContext)?,
+        })
+    }
+
+    /// The group's committed offset, once no transaction that could change it is open. A timeout is an
+    /// error to try again.
+    pub fn group_offset(&self, topic: &str, partition: PartitionId) -> Result<Option<Offset>, KafkaError> {
+        let found = committed(&self.committed, topic, &[partition], REQUEST)?;
+        Ok(found.into_iter().find_map(|(_, offset)| offset))
+    }
+
+    /// Where the partition begins and ends now, open transactions included.
+    pub fn extent(&self, topic: &str, partition: PartitionId) -> Result<Extent, KafkaError> {
+        let (begin, end) = self.uncommitted.fetch_watermarks(topic, partition.0, REQUEST)?;
+        Ok(Extent { begin: Offset(begin), end: Offset(end) })
+    }
+
+    /// Whether every record below `end` is settled, committed or aborted.
+    pub fn settled(&self, topic: &str, partition: PartitionId, end: Offset) -> Result<bool, KafkaError> {
+        let (_, stable) = self.committed.fetch_watermarks(topic, partition.0, REQUEST)?;
+        Ok(stable >= end.0)
+    }
+
+    /// Hands every committed record below the current end to `each`, in log order. Call when
+    /// [`Self::settled`]: then the end that the broker reports lies at or after it. Returns `false` if
+    /// `each` asked to stop.
+    pub fn read(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+        mut each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
+    ) -> Result<bool, KafkaError> {
+        // One partition at a time: the end is reported with the partition's number only.
+        self.committed.assign(&at(topic, &[partition], KafkaOffset::Beginning))?;
+        let outcome = loop {
+            match self.committed.poll(POLL) {
+                Some(Ok(message)) => {
+                    if !each(Some(&message)) {
+                        break Ok(false);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(true),
+                Some(Err(error)) => break Err(error),
+                None => {
+                    if !each(None) {
+                        break Ok(false);
+                    }
+                }
+            }
+        };
+        self.committed.unassign()?;
+        outcome
+    }
+}

@@ -1,0 +1,6 @@
+//! What the end to end tests share: a real broker, and clients that are not the service's own.
+#![allow(dead_code)]
+
+pub mod broker;
+pub mod clients;
+pub mod registry;
