@@ -4,8 +4,10 @@ mod args;
 mod check;
 mod lines;
 mod partition;
+mod produce;
 mod progress;
 mod replay;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -40,6 +42,8 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   rekindle replay events.jsonl                 what would be suggested for these events (no Kafka needed)
+  rekindle topics create -c rekindle.toml      make the topics
+  rekindle produce events.jsonl -c rekindle.toml
   rekindle config check -c rekindle.toml       every fault of a configuration, or the settings in effect
 
 Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration; 3 not provable.
@@ -49,9 +53,18 @@ the later of these wins.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(replay::Args),
+    Produce(produce::Args),
+    /// Create Kafka topics
+    #[command(subcommand)]
+    Topics(TopicsCommand),
     /// Check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TopicsCommand {
+    Create(topics::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +76,8 @@ enum ConfigCommand {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
+        Command::Produce(args) => produce::run(&args),
+        Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
     };
     let exit = result.unwrap_or_else(|error| {
