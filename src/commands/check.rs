@@ -1,9 +1,7 @@
 //! `config check`: every fault at once, or the settings in effect. Opens no connection.
 
-use rekindle::config::Needs;
-
 use super::Exit;
-use super::args::ConfigArgs;
+use super::args::{ClusterArgs, allow_remote_http};
 
 /// Check a configuration: print every fault, or the settings in effect
 ///
@@ -14,7 +12,7 @@ use super::args::ConfigArgs;
   REKINDLE_KAFKA__PROPERTIES__SASL_PASSWORD_FILE=/run/secrets/kafka rekindle config check -c rekindle.toml")]
 pub struct Args {
     #[command(flatten)]
-    config: ConfigArgs,
+    config: ClusterArgs,
     /// Allow http.listen to be another than a loopback address
     #[arg(long)]
     allow_remote_http: bool,
@@ -22,8 +20,6 @@ pub struct Args {
 
 /// Prints the effective configuration.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let allow = ("--allow-remote-http", "http.allow_remote", "true".to_owned());
-    let more: &[_] = if args.allow_remote_http { &[allow] } else { &[] };
-    print!("{}", args.config.load(more, Needs::Cluster)?.to_toml());
+    print!("{}", args.config.load(&allow_remote_http(args.allow_remote_http))?.to_toml());
     Ok(Exit::Ok)
 }

@@ -41,14 +41,14 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  rekindle replay events.jsonl                 what would be suggested for these events (no Kafka needed)
-  rekindle topics create -c rekindle.toml      make the topics
+  rekindle replay events.jsonl             what these events suggest; no Kafka needed
+  rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
-  rekindle config check -c rekindle.toml       every fault of a configuration, or the settings in effect
+  rekindle config check -c rekindle.toml   all faults, or the settings in effect
 
-Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration; 3 not provable.
-Every setting can be given by file, by environment (REKINDLE_KAFKA__BROKERS) and by flag (--set kafka.brokers=…),
-the later of these wins.";
+Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
+3 not provable. Every setting can come from the file, the environment
+(REKINDLE_KAFKA__BROKERS) or a flag (--set kafka.brokers=...); the later wins.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -99,4 +99,14 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
     kind == Some(std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
 }

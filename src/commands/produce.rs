@@ -14,13 +14,12 @@ use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::util::Timeout;
 
-use rekindle::config::Needs;
 use rekindle::kafka::admin::Admin;
 use rekindle::kafka::client::{base_config, trace_line};
 use rekindle::kafka::headers;
 use rekindle::kafka::settings::KafkaSettings;
 
-use super::args::ConfigArgs;
+use super::args::ClusterArgs;
 use super::lines::{Line, Lines};
 use super::progress::Progress;
 use super::{Exit, UsageError};
@@ -44,7 +43,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: ClusterArgs,
     /// Send each event of all tenants (`*`) to every partition
     #[arg(long)]
     broadcast: bool,
@@ -55,7 +54,7 @@ pub struct Args {
 
 /// Sends the file.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let config = args.config.load(&[], Needs::Cluster)?;
+    let config = args.config.load(&[])?;
     let topic = config.runtime.topics.events.as_str();
     let mut lines = Lines::open(&args.file)
         .map_err(|e| UsageError(format!("the file {} cannot be read: {e}", args.file.display())))?;

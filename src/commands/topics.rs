@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use rekindle::config::Needs;
 use rekindle::kafka::admin::Admin;
 use rekindle::kafka::settings::TopicSettings;
 
 use super::Exit;
-use super::args::ConfigArgs;
+use super::args::ClusterArgs;
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -22,7 +21,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
   rekindle topics create --brokers localhost:9092 --set topics.partitions=32")]
 pub struct Args {
     #[command(flatten)]
-    config: ConfigArgs,
+    config: ClusterArgs,
     /// Only say which topics exist and which would be created
     #[arg(long)]
     dry_run: bool,
@@ -30,7 +29,7 @@ pub struct Args {
 
 /// Creates them.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let config = args.config.load(&[], Needs::Cluster)?;
+    let config = args.config.load(&[])?;
     let (topics, admin) = (&config.runtime.topics, Admin::new(&config.runtime.kafka)?);
     if args.dry_run {
         return dry_run(&admin, topics);
