@@ -1,14 +1,43 @@
 //! Bytes to events. Three wire formats, told apart by their first bytes; allocation is capped before any
-//! state is touched.
+//! state is touched. Checks shape only: limits are validation's. Refusals never quote the payload.
 
-/// The schema a Confluent-framed record was written with, as the registry gave it.
-#[derive(Debug)]
-pub struct WriterSchema;
+mod avro;
+pub(crate) mod codec;
+mod fault;
+mod json;
+mod lent;
+mod strict;
+pub mod wire;
 
-impl WriterSchema {
-    /// Parses a registry's schema text. Errors if it is no version of our event record.
-    pub fn parse(text: &str) -> Result<WriterSchema, String> {
-        let _ = text;
-        Ok(WriterSchema)
+pub use avro::WriterSchema;
+pub(crate) use strict::parse as parse_json;
+
+use crate::engine::record::Record;
+use crate::model::verdict::{RejectReason, Rejection};
+
+/// Largest value of a record in bytes, inclusive.
+pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+/// Deepest nesting of a JSON record, the outermost object counted.
+pub const MAX_JSON_DEPTH: usize = 16;
+
+/// Reads a record's value. Errors: `malformed`, `trailing_bytes`, `unknown_schema`, `unknown_type`,
+/// `missing_field`, `invalid_field` (of the wrong shape), `too_large`.
+pub fn decode(record: &Record<'_>) -> Result<wire::Event, Rejection> {
+    let refuse = |reason, message: &str| Err(Rejection::new(reason, message));
+    let Some(value) = record.value else { return refuse(RejectReason::Malformed, "the value is null") };
+    if value.len() > MAX_RECORD_BYTES {
+        return refuse(RejectReason::TooLarge, "the value is larger than 1 MiB");
+    }
+    match value {
+        [] => refuse(RejectReason::Malformed, "the value is empty"),
+        [0x00, _, _, _, _, body @ ..] => match record.writer {
+            Some(writer) => writer.read(body),
+            None => refuse(RejectReason::UnknownSchema, "the schema id is not known to the registry"),
+        },
+        [0xC3, 0x01, f0, f1, f2, f3, f4, f5, f6, f7, body @ ..] => {
+            avro::read_fingerprinted([*f0, *f1, *f2, *f3, *f4, *f5, *f6, *f7], body)
+        }
+        _ if value.trim_ascii_start().first() == Some(&b'{') => json::read(value),
+        _ => refuse(RejectReason::Malformed, "neither JSON nor framed Avro"),
     }
 }

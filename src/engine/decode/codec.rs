@@ -1,0 +1,107 @@
+//! An embedded Avro schema with its reader and writer, made once. Errors of the Avro crate are never
+//! passed on: their texts can hold the schema or the payload.
+
+use std::sync::LazyLock;
+
+use apache_avro::Schema;
+use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+
+/// Most bytes that one length within a datum may ask for. Records are at most 1 MiB; ours may be larger
+/// than what came in, but never by that much.
+const MAX_ALLOCATION_BYTES: usize = 2 * 1024 * 1024;
+
+/// `SessionEvent`
+pub(crate) static EVENT: LazyLock<Codec> =
+    LazyLock::new(|| Codec::new(include_str!("../../../schemas/session-event.avsc")));
+
+/// Why a datum cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatumFault {
+    /// It ends early or is no datum of the schema.
+    #[error("no datum of its schema: stopped at {0}")]
+    Malformed(String),
+    /// A whole datum, and bytes after it.
+    #[error("{0} bytes follow the datum")]
+    Trailing(usize),
+}
+
+/// A value does not fit its schema: a defect of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("value does not fit the schema {0}")]
+pub struct EncodeError(pub(crate) &'static str);
+
+/// A schema and what reads and writes it.
+pub(crate) struct Codec {
+    /// The schema's text.
+    pub text: &'static str,
+    /// The schema.
+    pub schema: &'static Schema,
+    /// Its Rabin fingerprint, as single-object encoding puts it.
+    pub fingerprint: [u8; 8],
+    name: &'static str,
+    reader: GenericDatumReader<'static>,
+    writer: GenericDatumWriter<'static>,
+}
+
+impl Codec {
+    /// Parses an embedded schema. It lives as long as the process.
+    pub fn new(text: &'static str) -> Codec {
+        cap_allocation();
+        // Embedded texts do not vary; a test parses each of them.
+        let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(text).expect("embedded schema")));
+        let name = schema.name().map_or("", |name| name.name());
+        let reader = GenericDatumReader::builder(schema).build().expect("embedded schema");
+        let writer = GenericDatumWriter::builder(schema).build().expect("embedded schema");
+        Codec { text, schema, fingerprint: fingerprint(schema), name, reader, writer }
+    }
+
+    /// Reads exactly one datum.
+    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DatumFault> {
+        let mut rest = bytes;
+        match self.reader.read_deser::<T>(&mut rest) {
+            Ok(value) if rest.is_empty() => Ok(value),
+            Ok(_) => Err(DatumFault::Trailing(rest.len())),
+            Err(_) => Err(DatumFault::Malformed(self.stopped_at::<T>(bytes))),
+        }
+    }
+
+    /// Writes one datum.
+    pub fn write<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = Vec::with_capacity(1024);
+        self.writer.write_ser(&mut bytes, value).map_err(|_| EncodeError(self.name))?;
+        Ok(bytes)
+    }
+
+    /// The path at which reading fails: reads once more, since keeping track costs.
+    fn stopped_at<T: DeserializeOwned>(&self, mut bytes: &[u8]) -> String {
+        match self.reader.read_deser::<Tracked<T>>(&mut bytes) {
+            Ok(Tracked(Err(path))) => path,
+            _ => ".".to_owned(),
+        }
+    }
+}
+
+/// Caps what the Avro crate allocates, for the whole process: the first call wins.
+pub(crate) fn cap_allocation() {
+    apache_avro::util::max_allocation_bytes(MAX_ALLOCATION_BYTES);
+}
+
+/// The Rabin fingerprint of a schema's canonical form, little-endian.
+pub(crate) fn fingerprint(schema: &Schema) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&schema.fingerprint::<Rabin>().bytes[..8]);
+    bytes
+}
+
+/// A value, or the path of the field that could not be read.
+struct Tracked<T>(Result<T, String>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Tracked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Tracked(serde_path_to_error::deserialize(deserializer).map_err(|e| e.path().to_string())))
+    }
+}

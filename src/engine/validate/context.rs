@@ -1,0 +1,53 @@
+//! Embeddings. An unusable one costs the event its context and nothing else.
+
+use super::Limits;
+use super::field::{At, Checked};
+use crate::engine::decode::wire;
+use crate::model::event::Context;
+use crate::model::vector::UnitVector;
+
+/// Checks an embedding. Where its vector or space is unusable, sets `fault` and gives `None`.
+pub(super) fn check(
+    at: &At<'_>,
+    context: &wire::Context,
+    limits: &Limits<'_>,
+    fault: &mut Option<String>,
+) -> Checked<Option<Context>> {
+    let space = at.to("space").name(&context.space)?;
+    let covers_turn = at.to("covers_turn").small(context.covers_turn)?;
+    let Some(&dim) = limits.settings.spaces.get(&space) else {
+        *fault = Some(format!("{at}.space: is not a declared space"));
+        return Ok(None);
+    };
+    match unit_vector(&context.vector.0, dim) {
+        Ok(vector) => Ok(Some(Context { space, vector, covers_turn })),
+        Err(why) => {
+            *fault = Some(format!("{at}.vector: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Checks an optional embedding.
+pub(super) fn optional(
+    context: &Option<wire::Context>,
+    limits: &Limits<'_>,
+    fault: &mut Option<String>,
+) -> Checked<Option<Context>> {
+    match context {
+        Some(context) => check(&At::field("context"), context, limits, fault),
+        None => Ok(None),
+    }
+}
+
+fn unit_vector(bytes: &[u8], dim: usize) -> Result<UnitVector, String> {
+    let (components, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err("is not a whole number of f32".to_owned());
+    }
+    if components.len() != dim {
+        return Err(format!("has {} components, the space has {dim}", components.len()));
+    }
+    let components: Vec<f32> = components.iter().map(|c| f32::from_le_bytes(*c)).collect();
+    UnitVector::normalised(&components).map_err(|fault| fault.to_string())
+}
