@@ -3,7 +3,6 @@
 mod args;
 mod check;
 mod lines;
-mod partition;
 mod produce;
 mod progress;
 mod replay;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use rekindle::config::Needs;
+use rekindle::engine::validate::murmur2;
 use rekindle::engine::{Effects, Engine, EngineSettings, OutRecord, OutValue, OutputFormat, Record, Topic};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
@@ -16,7 +17,6 @@ use rekindle::model::verdict::Verdict;
 
 use super::args::ConfigArgs;
 use super::lines::{Line, Lines};
-use super::partition::partition_of;
 use super::progress::Progress;
 use super::{Exit, UsageError};
 
@@ -161,4 +161,9 @@ fn dead_letter_message(records: &[OutRecord]) -> Option<String> {
     let letter = records.iter().rfind(|r| r.topic == Topic::DeadLetters)?;
     let (_, message) = letter.headers.iter().find(|(name, _)| *name == "__connect.errors.exception.message")?;
     Some(String::from_utf8_lossy(message).into_owned())
+}
+
+/// Where a key belongs, as Java clients decide it.
+fn partition_of(key: &[u8], partitions: i32) -> i32 {
+    ((murmur2(key) & 0x7fff_ffff) as i32) % partitions
 }

@@ -185,10 +185,7 @@ fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan>
     };
     let kept = |topic: &str, retention: Duration| Plan {
         topic: topic.to_owned(),
-        configs: vec![
-            ("cleanup.policy", "delete".to_owned()),
-            ("retention.ms", retention.as_millis().to_string()),
-        ],
+        configs: vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention.as_millis().to_string())],
     };
     let mut dead_letters = kept(&settings.dead_letters, settings.dead_letters_retention);
     dead_letters.configs.push(("max.message.bytes", dead_letter_bytes.to_string()));
