@@ -83,10 +83,19 @@ pub fn main() -> ExitCode {
         if is_closed_pipe(&error) {
             return Exit::Ok;
         }
-        eprintln!("rekindle: {error:#}");
+        eprintln!("rekindle: {}", describe(&error));
         exit_of(&error)
     });
     ExitCode::from(exit as u8)
+}
+
+/// The error and its causes; one that only repeats what was said is left out.
+fn describe(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        said if said.contains(&cause) => text,
+        said => format!("{said}: {cause}"),
+    })
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
