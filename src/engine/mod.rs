@@ -4,15 +4,31 @@
 //! partition; instances share nothing. Time is the log's: stream time is the largest
 //! `min(occurred_at, record timestamp)` accepted, and everything that depends on time depends on that.
 
+mod apply;
+mod deadlines;
 pub mod decode;
 pub mod effects;
 pub mod encode;
+mod erase;
+mod fanout;
+pub mod fold;
+pub mod index;
+pub mod ledger;
+mod lifecycle;
 pub mod process;
+mod queries;
 pub mod query;
 pub mod record;
 pub mod restore;
 pub mod settings;
+pub mod store;
+pub mod suggest;
+mod triggers;
 pub mod validate;
+pub mod view;
+pub mod workers;
+mod write;
+pub use write::STATE_HEADER;
 
 pub use effects::{Effects, Notice, OutRecord, OutValue, Topic};
 pub use process::Engine;

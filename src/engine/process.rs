@@ -1,103 +1,165 @@
 //! The engine's front door: one record in, effects and a verdict out.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::engine::effects::Effects;
-use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
+use crate::engine::effects::{Effects, OutValue, Topic};
+use crate::engine::encode::keys::BookKey;
+use crate::engine::encode::{self, Row};
+use crate::engine::erase::Grave;
+use crate::engine::ledger::Ledger;
 use crate::engine::record::Record;
 use crate::engine::settings::EngineSettings;
-use crate::model::ids::{Name, SessionId, TenantId, UserId};
-use crate::model::position::{Offset, PartitionId};
-use crate::model::session::SessionView;
-use crate::model::suggestion::Suggestion;
+use crate::engine::store::Store;
+use crate::engine::workers::Workers;
+use crate::engine::write::sure;
+use crate::engine::{decode, validate};
+use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, WorkChunk};
+use crate::model::event::{Subject, ValidEvent};
+use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
-use crate::model::vector::UnitVector;
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{RejectReason, Rejection, Verdict};
+
+/// Version of the engine's behaviour, recorded in every checkpoint.
+pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// State and logic of one partition.
 pub struct Engine {
-    settings: Arc<EngineSettings>,
-    partition: PartitionId,
-    partition_count: i32,
+    pub(super) settings: Arc<EngineSettings>,
+    pub(super) policy: Name,
+    pub(super) partition: PartitionId,
+    pub(super) partition_count: i32,
+    pub(super) store: Store,
+    pub(super) workers: Workers,
+    pub(super) adapters: BTreeMap<Name, AdapterRow>,
+    pub(super) markers: HashMap<BookKey, ErasureMarker>,
+    pub(super) marker_deadlines: BTreeSet<(EventTime, BookKey)>,
+    pub(super) graves: HashMap<(TenantId, SessionId), Grave>,
+    pub(super) work: BTreeMap<(Offset, u32), WorkChunk>,
+    pub(super) ledger: Ledger,
+    pub(super) stream_time: EventTime,
+    pub(super) next_offset: Option<Offset>,
+}
+
+/// What every stage of one record's processing needs.
+pub(super) struct Step<'a> {
+    pub position: Position,
+    pub traceparent: Option<&'a [u8]>,
+    pub effects: &'a mut Effects,
 }
 
 impl Engine {
     /// An engine without history.
     pub fn new(settings: Arc<EngineSettings>, partition: PartitionId, partition_count: i32) -> Engine {
-        Engine { settings, partition, partition_count }
+        let policy = settings.policy_digest();
+        Engine {
+            settings,
+            policy,
+            partition,
+            partition_count,
+            store: Store::default(),
+            workers: Workers::default(),
+            adapters: BTreeMap::new(),
+            markers: HashMap::new(),
+            marker_deadlines: BTreeSet::new(),
+            graves: HashMap::new(),
+            work: BTreeMap::new(),
+            ledger: Ledger::default(),
+            stream_time: EventTime::MIN,
+            next_offset: None,
+        }
     }
 
-    /// Folds one record. Deadlines that its time makes due fire first.
+    /// Folds one record. Deadlines that its time makes due fire first, in (deadline, session) order, then
+    /// one chunk of pending work is done. A rejected record is dead-lettered and changes nothing.
     pub fn process(&mut self, record: Record<'_>, effects: &mut Effects) -> Verdict {
-        let _ = (record, effects, &self.settings, self.partition, self.partition_count);
-        Verdict::Applied
+        self.next_offset = Some(Offset(record.position.offset.0 + 1));
+        let event = match self.accept(&record) {
+            Ok(event) => event,
+            Err(rejection) => {
+                let reason = rejection.reason;
+                self.dead_letter(record, rejection, effects);
+                return Verdict::Rejected(reason);
+            }
+        };
+        let mut step = Step { position: record.position, traceparent: record.traceparent, effects };
+        let time = record.timestamp.map_or(event.occurred_at, |at| at.min(event.occurred_at));
+        self.advance(&mut step, time);
+        self.do_pending_work(&mut step);
+        let verdict = match &event.subject {
+            Subject::Session { tenant, session, user, body } => {
+                self.apply_session(&mut step, &event, tenant, session, user.as_ref(), body)
+            }
+            Subject::Erasure { tenant, scope } => self.erase(&mut step, event.occurred_at, tenant, scope),
+            Subject::Broadcast(body) => self.apply_broadcast(&mut step, &event.stamp, body),
+        };
+        match verdict {
+            Verdict::Applied | Verdict::Stale | Verdict::AfterEnd if event.context_fault.is_some() => {
+                Verdict::ContextDropped
+            }
+            other => other,
+        }
+    }
+
+    /// Everything that may refuse a record, before any state is touched.
+    fn accept(&self, record: &Record<'_>) -> Result<ValidEvent, Rejection> {
+        let event = decode::decode(record)?;
+        let event = validate::validate(event, &self.settings, record.timestamp)?;
+        let check = self.settings.check_partition;
+        validate::check_route(record.key, &event, self.partition, self.partition_count, check)?;
+        if event.occurred_at.plus(self.settings.retention) <= self.stream_time {
+            let message = format!("occurred_at is older than the retention of {} ms", self.settings.retention.0);
+            return Err(Rejection::new(RejectReason::TooLate, message));
+        }
+        self.check_not_erased(&event)?;
+        Ok(event)
+    }
+
+    /// Dead-letters a record without folding it (a refusal, a panic, an operator's skip).
+    pub fn dead_letter(&mut self, record: Record<'_>, rejection: Rejection, effects: &mut Effects) {
+        self.next_offset = Some(Offset(record.position.offset.0 + 1));
+        effects.push(encode::dead_letter(&record, &rejection, &self.settings.input_topic));
     }
 
     /// Ends a batch: writes the checkpoint with `next_offset` (the first input offset not processed) into
-    /// the effects. Nothing is written if the batch had no record. Call once before publishing.
+    /// the effects. Call once before publishing.
     pub fn seal(&mut self, next_offset: Offset, effects: &mut Effects) {
-        let _ = (next_offset, effects);
+        self.next_offset = Some(next_offset);
+        let body = sure(encode::row(&Row::Partition(self.checkpoint(next_offset))));
+        effects.put(Topic::Bookkeeping, BookKey::Partition.to_bytes(), OutValue::Avro(body), Vec::new());
     }
 
-    /// Dead-letters a record without folding it (a panic, an operator's skip).
-    pub fn dead_letter(
-        &mut self,
-        record: Record<'_>,
-        rejection: crate::model::verdict::Rejection,
-        effects: &mut Effects,
-    ) {
-        let _ = (record, rejection, effects);
+    fn checkpoint(&self, next_offset: Offset) -> Checkpoint {
+        Checkpoint {
+            next_offset,
+            stream_time: self.stream_time,
+            partition_count: self.partition_count,
+            states: self.ledger.states,
+            vectors: self.ledger.vectors,
+            bookkeeping: self.ledger.rows,
+            engine_version: ENGINE_VERSION.to_owned(),
+            policy: self.policy.clone(),
+        }
     }
 
     /// Stream time; `EventTime::MIN` before the first record.
     pub fn stream_time(&self) -> EventTime {
-        EventTime::MIN
+        self.stream_time
     }
 
     /// The next input offset this engine expects, once it has processed or restored something.
     pub fn next_offset(&self) -> Option<Offset> {
-        None
+        self.next_offset
     }
 
-    /// One session as of now.
-    pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<SessionView> {
-        let _ = (tenant, session);
-        None
-    }
-
-    /// All sessions, sorted by tenant and session.
-    pub fn sessions(&self) -> Vec<SessionView> {
-        Vec::new()
-    }
-
-    /// A user's sessions, newest `last_active` first, at most `limit`.
-    pub fn user_history(&self, tenant: &TenantId, user: &UserId, limit: usize) -> Vec<SessionView> {
-        let _ = (tenant, user, limit);
-        Vec::new()
-    }
-
-    /// The nearest sessions of a tenant in a space, best first; `k` is clamped to 1..=1000.
-    pub fn search(
-        &self,
-        tenant: &TenantId,
-        space: &Name,
-        vector: &UnitVector,
-        k: usize,
-        filter: &SearchFilter,
-    ) -> Vec<SearchHit> {
-        let _ = (tenant, space, vector, k, filter);
-        Vec::new()
-    }
-
-    /// What to restore, decided by the function that also publishes. `None` if the session and the user are
-    /// unknown and nothing in the request matches.
-    pub fn recovery(&self, query: &RecoveryQuery) -> Option<Suggestion> {
-        let _ = query;
-        None
-    }
-
-    /// Gauges.
-    pub fn stats(&self) -> EngineStats {
-        EngineStats::default()
+    pub(super) fn scene(&self) -> crate::engine::suggest::Scene<'_> {
+        crate::engine::suggest::Scene {
+            settings: &self.settings,
+            store: &self.store,
+            workers: &self.workers,
+            adapters: &self.adapters,
+            now: self.stream_time,
+        }
     }
 }

@@ -113,7 +113,7 @@ pub struct RecoverySource {
 pub struct Estimate {
     /// To bring the copy to where it is used.
     pub restore_ms: f64,
-    /// To compute the whole context anew.
+    /// To compute anew what the copy holds of the context.
     pub recompute_ms: f64,
     /// `recompute_ms − restore_ms`.
     pub saved_ms: f64,

@@ -10,7 +10,6 @@ mod strict;
 pub mod wire;
 
 pub use avro::WriterSchema;
-pub(crate) use strict::parse as parse_json;
 
 use crate::engine::record::Record;
 use crate::model::verdict::{RejectReason, Rejection};

@@ -1,1 +1,45 @@
-//! States and suggestions to bytes, and state bytes back.
+//! States, vectors, bookkeeping and suggestions to bytes, and back where an engine is restored from them.
+//! What is written here is exact: what comes back is equal to the last bit. Decides nothing.
+
+mod codecs;
+mod dead_letter;
+mod frame;
+mod headers;
+pub mod keys;
+mod kv;
+mod read;
+mod rows;
+mod rows_read;
+mod rows_wire;
+mod state;
+mod state_json;
+mod state_read;
+mod state_wire;
+mod suggestion;
+mod suggestion_json;
+mod suggestion_read;
+mod suggestion_wire;
+mod vector;
+
+pub use crate::engine::decode::codec::{DatumFault, EncodeError};
+pub use dead_letter::dead_letter;
+pub use frame::{event_single_object_header, schema_text, single_object_header, strip_frame};
+pub use headers::headers;
+pub use read::DecodeError;
+pub use rows::{PrefixRow, Row, row};
+pub use rows_read::decode_row;
+pub use state::state;
+pub use state_json::state_json;
+pub use state_read::{Restored, decode_state};
+pub use suggestion::{SuggestionKind, suggestion};
+pub use suggestion_json::suggestion_json;
+pub use suggestion_read::decode_suggestion;
+pub use vector::{decode_vector, vector};
+
+use crate::engine::decode::codec::EVENT;
+use crate::engine::decode::wire;
+
+/// An event as an Avro body of the event schema, for producers.
+pub fn event(event: wire::Event) -> Result<Vec<u8>, EncodeError> {
+    EVENT.write(&wire::SessionEvent::from(event))
+}

@@ -1,0 +1,132 @@
+//! Keys of the output records, and what a bookkeeping key says. Names may hold `/`, so they come last.
+
+use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::event::ErasureScope;
+use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
+use crate::model::position::Offset;
+use crate::model::prefix::PrefixFamily;
+
+/// Key of a session's state, vector and suggestions: `tenant/session`.
+pub fn session(tenant: &TenantId, session: &SessionId) -> Vec<u8> {
+    format!("{tenant}/{session}").into_bytes()
+}
+
+/// Reads [`session`] back; `None` if it is no such key.
+pub fn parse_session(key: &[u8]) -> Option<(TenantId, SessionId)> {
+    let (tenant, session) = std::str::from_utf8(key).ok()?.split_once('/')?;
+    Some((TenantId::new(tenant).ok()?, SessionId::new(session).ok()?))
+}
+
+/// Key of a bookkeeping row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BookKey {
+    /// `partition`
+    Partition,
+    /// `open/<tenant>/<session>/<suggestion_id>`
+    Open(TenantId, SessionId, SuggestionId),
+    /// `worker/<tenant>/<worker>`; `None`: as told for all tenants, `worker/*/<worker>`.
+    Worker(Option<TenantId>, Name),
+    /// `adapter/<id>`
+    Adapter(Name),
+    /// `erased/<hash>`
+    Erased(String),
+    /// `prefix/<tenant>/<session>/<digest of the family>/<from_block>`
+    Prefix(TenantId, SessionId, u64, u64),
+    /// `work/<input offset>/<chunk>`
+    Work(Offset, u32),
+}
+
+impl BookKey {
+    /// The key of a prefix segment.
+    pub fn prefix(tenant: &TenantId, session: &SessionId, family: &PrefixFamily, from_block: u64) -> BookKey {
+        BookKey::Prefix(tenant.clone(), session.clone(), family_digest(family), from_block)
+    }
+
+    /// The key of an erasure's marker.
+    pub fn erased(tenant: &TenantId, scope: &ErasureScope) -> BookKey {
+        BookKey::Erased(erasure_hash(tenant, scope))
+    }
+
+    /// The key's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            BookKey::Partition => "partition".to_owned(),
+            BookKey::Open(tenant, session, suggestion) => format!("open/{tenant}/{session}/{suggestion}"),
+            BookKey::Worker(Some(tenant), worker) => format!("worker/{tenant}/{worker}"),
+            BookKey::Worker(None, worker) => format!("worker/*/{worker}"),
+            BookKey::Adapter(id) => format!("adapter/{id}"),
+            BookKey::Erased(hash) => format!("erased/{hash}"),
+            BookKey::Prefix(tenant, session, family, from_block) => {
+                format!("prefix/{tenant}/{session}/{family:016x}/{from_block}")
+            }
+            BookKey::Work(offset, chunk) => format!("work/{:020}/{chunk:08}", offset.0),
+        }
+        .into_bytes()
+    }
+
+    /// Reads a key back; `None` if it is none of this version.
+    pub fn parse(key: &[u8]) -> Option<BookKey> {
+        let text = std::str::from_utf8(key).ok()?;
+        if text == "partition" {
+            return Some(BookKey::Partition);
+        }
+        let (kind, rest) = text.split_once('/')?;
+        match kind {
+            "open" => {
+                let mut parts = rest.splitn(3, '/');
+                let (tenant, session) = (TenantId::new(parts.next()?), SessionId::new(parts.next()?));
+                Some(BookKey::Open(tenant.ok()?, session.ok()?, SuggestionId::new(parts.next()?).ok()?))
+            }
+            "worker" => {
+                let (tenant, worker) = rest.split_once('/')?;
+                let tenant = if tenant == "*" { None } else { Some(TenantId::new(tenant).ok()?) };
+                Some(BookKey::Worker(tenant, Name::new(worker).ok()?))
+            }
+            "adapter" => Some(BookKey::Adapter(Name::new(rest).ok()?)),
+            "erased" => (rest.len() == ERASURE_HASH_DIGITS).then(|| BookKey::Erased(rest.to_owned())),
+            "prefix" => {
+                let mut parts = rest.splitn(4, '/');
+                let (tenant, session) = (TenantId::new(parts.next()?), SessionId::new(parts.next()?));
+                let family = u64::from_str_radix(parts.next()?, 16).ok()?;
+                Some(BookKey::Prefix(tenant.ok()?, session.ok()?, family, parts.next()?.parse().ok()?))
+            }
+            "work" => {
+                let (offset, chunk) = rest.split_once('/')?;
+                Some(BookKey::Work(Offset(offset.parse().ok()?), chunk.parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Hexadecimal digits of an erasure's hash.
+const ERASURE_HASH_DIGITS: usize = 32;
+
+/// What a marker keeps of the erased ids: the first 32 hexadecimal digits of SHA-256 over the scope and the
+/// ids, each preceded by its length.
+pub fn erasure_hash(tenant: &TenantId, scope: &ErasureScope) -> String {
+    let (scope, id) = match scope {
+        ErasureScope::Session(session) => ("session", session.as_str()),
+        ErasureScope::User(user) => ("user", user.as_str()),
+        ErasureScope::Tenant => ("tenant", ""),
+    };
+    let mut hash = Sha256::new();
+    for part in [scope, tenant.as_str(), id] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut digits = hex::encode(hash.finalize());
+    digits.truncate(ERASURE_HASH_DIGITS);
+    digits
+}
+
+/// 64-bit digest of a prefix family, for keys.
+pub fn family_digest(family: &PrefixFamily) -> u64 {
+    let mut bytes = Vec::with_capacity(family.algorithm.as_str().len() + 8);
+    bytes.extend_from_slice(&family.block_tokens.to_be_bytes());
+    bytes.extend_from_slice(&family.stride.to_be_bytes());
+    bytes.extend_from_slice(family.algorithm.as_str().as_bytes());
+    xxh3_64(&bytes)
+}

@@ -1,0 +1,145 @@
+//! Bytes back to bookkeeping rows.
+
+use super::codecs::BOOKKEEPING;
+use super::read::*;
+use super::rows::{PrefixRow, Row};
+use super::rows_wire::*;
+use super::state_read::read_stamp;
+use super::suggestion::SuggestionKind;
+use super::suggestion_read::decode_suggestion;
+use crate::model::bookkeeping::*;
+use crate::model::ids::{SessionId, TenantId};
+use crate::model::kv::Tier;
+use crate::model::position::Offset;
+use crate::model::prefix::PrefixFamily;
+use crate::model::session::PrefixSegment;
+use crate::model::stamp::Register;
+use crate::model::suggestion::RevokeReason;
+use crate::model::time::EventTime;
+
+/// Reads the Avro body of a row.
+pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
+    let record: RowRecord<'static> = BOOKKEEPING.read(bytes)?;
+    match record.kind.as_ref() {
+        "partition" => record.partition.as_ref().map(partition),
+        "open" => record.open.as_ref().map(open),
+        "worker" => record.worker.as_ref().map(worker),
+        "adapter" => record.adapter.as_ref().map(adapter),
+        "erased" => record.erased.as_ref().map(|v| {
+            let (cut, expires_at) = (EventTime(v.cut), EventTime(v.expires_at));
+            Ok(Row::Erased(ErasureMarker { cut, dead: v.dead, expires_at }))
+        }),
+        "prefix" => record.prefix.as_ref().map(prefix),
+        "work" => record.work.as_ref().map(work),
+        _ => None,
+    }
+    .ok_or(DecodeError::Field("type"))?
+}
+
+fn partition(record: &PartitionRecord<'_>) -> Read<Row> {
+    Ok(Row::Partition(Checkpoint {
+        next_offset: Offset(record.next_offset),
+        stream_time: EventTime(record.stream_time),
+        partition_count: record.partition_count,
+        states: digest(&record.states)?,
+        vectors: digest(&record.vectors)?,
+        bookkeeping: digest(&record.bookkeeping)?,
+        engine_version: record.engine_version.clone().into_owned(),
+        policy: name("policy", &record.policy)?,
+    }))
+}
+
+fn digest(record: &DigestRecord) -> Read<TopicDigest> {
+    let sum: [u8; 16] = record.sum.as_slice().try_into().map_err(|_| DecodeError::Field("sum"))?;
+    Ok(TopicDigest { live_keys: count(record.live_keys), sum: u128::from_be_bytes(sum) })
+}
+
+fn open(record: &OpenRecord<'_>) -> Read<Row> {
+    let kind = match record.kind.as_ref() {
+        "recovery" => SuggestionKind::Recovery,
+        "transfer" => SuggestionKind::Transfer,
+        _ => return Err(DecodeError::Field("kind")),
+    };
+    let (suggestion, _) = decode_suggestion(kind, &record.body)?;
+    Ok(Row::Open(Box::new(suggestion)))
+}
+
+fn worker(record: &WorkerRecord<'_>) -> Read<Row> {
+    let cleared =
+        |r: &ClearedRecord<'_>| Ok((optional_word("tier", &r.tier, Tier::parse)?, (EventTime(r.at), count(r.epoch))));
+    let started = |r: &WorkerStartRecord<'_>| -> Read<WorkerStart> {
+        Ok(WorkerStart {
+            epoch: count(r.epoch),
+            stamp: read_stamp(&r.stamp)?,
+            endpoint: optional_name("endpoint", &r.endpoint)?,
+            model: optional_name("model", &r.model)?,
+            dp_size: optional_small("dp_size", r.dp_size)?,
+        })
+    };
+    Ok(Row::Worker(WorkerRow {
+        epoch: record.epoch.map(count),
+        lost_epoch: record.lost_epoch.map(count),
+        lost_at: record.lost_at.map(EventTime),
+        lost_all_at: record.lost_all_at.map(EventTime),
+        cleared: record.cleared.iter().map(cleared).collect::<Read<_>>()?,
+        started: record.started.as_ref().map(started).transpose()?,
+    }))
+}
+
+fn adapter(record: &AdapterRecord<'_>) -> Read<Row> {
+    let published = |r: &PublicationRecord<'_>| -> Read<_> {
+        let value = AdapterPublication {
+            version: optional_name("version", &r.version)?,
+            digest: optional_name("digest", &r.digest)?,
+            base_model: optional_name("base_model", &r.base_model)?,
+            uri: optional_name("uri", &r.uri)?,
+        };
+        Ok(Register { stamp: read_stamp(&r.stamp)?, value })
+    };
+    let retired = |r: &RetirementRecord<'_>| -> Read<_> {
+        Ok(Register { stamp: read_stamp(&r.stamp)?, value: optional_name("version", &r.version)? })
+    };
+    Ok(Row::Adapter(AdapterRow {
+        published: record.published.as_ref().map(published).transpose()?,
+        retired: record.retired.as_ref().map(retired).transpose()?,
+    }))
+}
+
+fn prefix(record: &PrefixRecord<'_>) -> Read<Row> {
+    let (hashes, rest) = record.hashes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(DecodeError::Field("hashes"));
+    }
+    Ok(Row::Prefix(PrefixRow {
+        family: PrefixFamily {
+            algorithm: name("algorithm", &record.algorithm)?,
+            block_tokens: small("block_tokens", record.block_tokens)?,
+            stride: small("stride", record.stride)?,
+        },
+        from_block: count(record.from_block),
+        segment: PrefixSegment {
+            stamp: read_stamp(&record.stamp)?,
+            hashes: hashes.iter().map(|hash| u64::from_be_bytes(*hash)).collect(),
+        },
+    }))
+}
+
+fn work(record: &WorkRecord<'_>) -> Read<Row> {
+    let task = match (record.task.as_ref(), &record.lost) {
+        ("erase", None) => WorkTask::Erase,
+        ("worker_lost", Some(lost)) => WorkTask::WorkerLost {
+            worker: name("worker", &lost.worker)?,
+            stamp: read_stamp(&lost.stamp)?,
+            reason: word("reason", RevokeReason::parse(&lost.reason))?,
+        },
+        _ => return Err(DecodeError::Field("task")),
+    };
+    let key = |r: &SessionKeyRecord<'_>| {
+        Ok((id("tenant_id", TenantId::new(&r.tenant_id))?, id("session_id", SessionId::new(&r.session_id))?))
+    };
+    Ok(Row::Work(WorkChunk {
+        task,
+        offset: Offset(record.offset),
+        sessions: record.sessions.iter().map(key).collect::<Read<_>>()?,
+    }))
+}

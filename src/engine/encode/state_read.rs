@@ -1,0 +1,189 @@
+//! The Avro body of a state record back to what the fold holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::codecs::STATE;
+use super::kv::{read_adapter, read_cache, read_copy};
+use super::read::*;
+use super::state_wire::*;
+use crate::model::event::{EndReason, InterruptReason, PauseReason, TransferScope};
+use crate::model::ids::{EventId, SessionId, SuggestionId, TenantId, UserId};
+use crate::model::kv::{EvictReason, EvictedPlace, Tier};
+use crate::model::session::{self, Book, ContextFacet, Evicted, Facets, LiveStatus, TriggerKind};
+use crate::model::stamp::{Register, Stamp};
+use crate::model::time::{EventTime, Millis};
+
+/// A session as read back. Its prefix segments and its vector come from records of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// Its facets, without prefix segments.
+    pub facets: Facets,
+    /// Its bookkeeping.
+    pub book: Book,
+}
+
+/// Reads the Avro body of a state record.
+pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
+    let record: StateRecord<'static> = STATE.read(bytes)?;
+    let fold = &record.fold;
+    let stamps = fold.stamps.iter().map(read_stamp).collect::<Read<Vec<_>>>()?;
+    Ok(Restored {
+        tenant: id("tenant_id", TenantId::new(&record.tenant_id))?,
+        session: id("session_id", SessionId::new(&record.session_id))?,
+        facets: facets(fold, &stamps)?,
+        book: book(fold, &stamps)?,
+    })
+}
+
+pub(super) fn read_stamp(record: &StampRecord<'_>) -> Read<Arc<Stamp>> {
+    Ok(Arc::new(Stamp {
+        at: EventTime(record.at),
+        seq: count(record.seq),
+        event_id: id("event_id", EventId::new(&record.event_id))?,
+        digest: record.digest as u64,
+    }))
+}
+
+fn register<T>(stamps: &[Arc<Stamp>], index: i32, value: T) -> Read<Register<T>> {
+    Ok(Register { stamp: stamp_at(stamps, index)?, value })
+}
+
+/// A text register whose value may have been cleared.
+fn texts<T>(
+    stamps: &[Arc<Stamp>],
+    record: &Option<TextRegister<'_>>,
+    read: impl FnOnce(&str) -> Read<T>,
+) -> Read<Option<Register<Option<T>>>> {
+    let Some(record) = record else { return Ok(None) };
+    register(stamps, record.stamp, record.value.as_deref().map(read).transpose()?).map(Some)
+}
+
+/// A text register whose value is never cleared.
+fn kept<T>(field: &'static str, register: Option<Register<Option<T>>>) -> Read<Option<Register<T>>> {
+    let keep = |r: Register<Option<T>>| Ok(Register { stamp: r.stamp, value: word(field, r.value)? });
+    register.map(keep).transpose()
+}
+
+fn status(record: &StatusRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<Register<LiveStatus>> {
+    let reason = record.reason.as_deref().unwrap_or_default();
+    let value = match record.value.as_ref() {
+        "active" => LiveStatus::Active,
+        "paused" => LiveStatus::Paused(word("reason", PauseReason::parse(reason))?, record.until.map(EventTime)),
+        "interrupted" => LiveStatus::Interrupted(
+            word("reason", InterruptReason::parse(reason))?,
+            optional_small("last_good_turn", record.last_good_turn)?,
+        ),
+        _ => return Err(DecodeError::Field("status")),
+    };
+    register(stamps, record.stamp, value)
+}
+
+fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
+    let session_id = |text: &str| id("session", SessionId::new(text));
+    Ok(Facets {
+        status: fold.status.as_ref().map(|r| status(r, stamps)).transpose()?,
+        end: texts(stamps, &fold.end, |v| word("end", EndReason::parse(v)))?,
+        turn_count: small("turn_count", fold.turn_count)?,
+        last_turn: fold.last_turn.as_ref().map(|r| last_turn(r, stamps)).transpose()?,
+        started_at: fold.started_at.map(EventTime),
+        last_active: fold.last_active.map(EventTime),
+        touched_at: EventTime(fold.touched_at),
+        user: kept("user", texts(stamps, &fold.user, |v| id("user", UserId::new(v)))?)?,
+        transfer_scope: texts(stamps, &fold.transfer_scope, |v| word("transfer_scope", TransferScope::parse(v)))?,
+        idle_timeout: (fold.idle_timeout_ms.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.map(Millis)))
+            .transpose()?,
+        activation: (fold.activation.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_adapter).transpose()?))
+            .transpose()?,
+        deactivations: (fold.deactivations.iter())
+            .map(|r| Ok((name("adapter_id", &r.adapter_id)?, stamp_at(stamps, r.stamp)?)))
+            .collect::<Read<_>>()?,
+        parent: texts(stamps, &fold.parent, session_id)?,
+        continues: texts(stamps, &fold.continues, session_id)?,
+        resumed_from: kept("resumed_from", texts(stamps, &fold.resumed_from, session_id)?)?,
+        context_ref: texts(stamps, &fold.context_ref, |v| name("context_ref", v))?,
+        cache: (fold.cache.as_ref())
+            .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_cache).transpose()?))
+            .transpose()?,
+        metadata: (fold.metadata.iter())
+            .map(|r| Ok((Arc::from(&*r.key), register(stamps, r.stamp, r.value.as_deref().map(Arc::from))?)))
+            .collect::<Read<_>>()?,
+        metadata_cleared: fold.metadata_cleared.map(|index| stamp_at(stamps, index)).transpose()?,
+        context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,
+        placements: (fold.placements.iter())
+            .map(|r| {
+                let copy = read_copy(&r.copy)?;
+                Ok((copy.place(), register(stamps, r.stamp, copy)?))
+            })
+            .collect::<Read<_>>()?,
+        evictions: fold.evictions.iter().map(|r| eviction(r, stamps)).collect::<Read<_>>()?,
+        prefix: BTreeMap::new(),
+    })
+}
+
+fn last_turn(record: &LastTurn<'_>, stamps: &[Arc<Stamp>]) -> Read<session::LastTurn> {
+    Ok(session::LastTurn {
+        turn: small("turn", record.turn)?,
+        stamp: stamp_at(stamps, record.stamp)?,
+        context_tokens: record.context_tokens.map(count),
+        worker: optional_name("worker", &record.worker)?,
+        worker_epoch: record.worker_epoch.map(count),
+        dp_rank: optional_small("dp_rank", record.dp_rank)?,
+        model: optional_name("model", &record.model)?,
+    })
+}
+
+fn context(record: &ContextRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<ContextFacet> {
+    Ok(ContextFacet {
+        space: name("space", &record.space)?,
+        covers_turn: small("covers_turn", record.covers_turn)?,
+        stamp: stamp_at(stamps, record.stamp)?,
+    })
+}
+
+fn eviction(record: &Eviction<'_>, stamps: &[Arc<Stamp>]) -> Read<(EvictedPlace, Register<Evicted>)> {
+    let place = EvictedPlace {
+        worker: optional_name("worker", &record.worker)?,
+        instance: optional_name("instance", &record.instance)?,
+        worker_epoch: record.worker_epoch.map(count),
+        dp_rank: optional_small("dp_rank", record.dp_rank)?,
+        tier: optional_word("tier", &record.tier, Tier::parse)?,
+    };
+    let evicted = Evicted {
+        remaining_tokens: count(record.remaining_tokens),
+        reason: word("reason", EvictReason::parse(&record.reason))?,
+    };
+    Ok((place, register(stamps, record.stamp, evicted)?))
+}
+
+fn book(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Book> {
+    Ok(Book {
+        producers: fold.producers.iter().map(seen_seqs).collect::<Read<_>>()?,
+        triggers: (fold.triggers.iter())
+            .map(|r| Ok((word("kind", TriggerKind::parse(&r.kind))?, stamp_at(stamps, r.stamp)?)))
+            .collect::<Read<_>>()?,
+        drift: fold.drift,
+        open: fold.open.iter().map(|v| id("open", SuggestionId::new(v))).collect::<Read<_>>()?,
+        as_of: (&fold.as_of).into(),
+        as_of_time: EventTime(fold.as_of_time),
+    })
+}
+
+fn seen_seqs(record: &SeenSeqs<'_>) -> Read<session::SeenSeqs> {
+    let (pairs, rest) = record.intervals.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(DecodeError::Field("intervals"));
+    }
+    Ok(session::SeenSeqs {
+        id: name("id", &record.id)?,
+        epoch: count(record.epoch),
+        intervals: pairs.iter().map(|[first, last]| (count(*first), count(*last))).collect(),
+        overflowed: record.overflowed,
+    })
+}

@@ -1,0 +1,259 @@
+//! The life of a suggestion: opened once, then superseded, revoked, closed by an outcome, or past its
+//! validity. What is open is in the store, in its session's book and in bookkeeping alike.
+
+use std::sync::Arc;
+
+use crate::engine::encode::keys::{self, BookKey};
+use crate::engine::encode::{self, Row};
+use crate::engine::process::{Engine, Step};
+use crate::engine::settings::OutputFormat;
+use crate::engine::store::Due;
+use crate::engine::suggest::transfer::consents;
+use crate::engine::view::scope;
+use crate::engine::write::sure;
+use crate::engine::{Notice, OutRecord, OutValue, Topic};
+use crate::model::event::{ResumeOutcome, Resumed, TransferScope};
+use crate::model::ids::{SessionId, SuggestionId, TenantId};
+use crate::model::suggestion::{
+    Actual, Advice, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion, TransferPlan,
+};
+
+impl Engine {
+    /// Opens a suggestion, unless it is outdated already or the same one is open. An open recovery of the
+    /// session is superseded first. Its session's state has to be written afterwards.
+    pub(super) fn open(&mut self, step: &mut Step<'_>, mut suggestion: Suggestion) {
+        let outdated = suggestion.valid_until.is_none_or(|until| until <= self.stream_time);
+        let (tenant_id, session_id) = (suggestion.tenant.clone(), suggestion.session.clone());
+        let is_open = |id| self.store.tenants.get(&tenant_id).is_some_and(|t| t.open.contains_key(id));
+        if outdated || is_open(&suggestion.id) {
+            return;
+        }
+        if matches!(suggestion.advice, Advice::Recovery(_)) {
+            for id in self.open_of(&tenant_id, &session_id, |s| matches!(s.advice, Advice::Recovery(_))) {
+                self.retire(step, &tenant_id, &id, &Publication::Revoked(RevokeReason::Superseded));
+                suggestion.supersedes = Some(id);
+            }
+        }
+        self.publish(step, &suggestion, &Publication::Open);
+        let key = BookKey::Open(tenant_id, session_id, suggestion.id.clone());
+        let row = Row::Open(Box::new(suggestion));
+        self.write_row(step, &key, &row);
+        if let Row::Open(suggestion) = row {
+            self.list_open(Arc::from(suggestion), true);
+        }
+    }
+
+    /// Enters an open suggestion everywhere it is looked for. `fresh`: also into its session's book.
+    pub(super) fn list_open(&mut self, suggestion: Arc<Suggestion>, fresh: bool) {
+        let (tenant_id, session_id) = (suggestion.tenant.clone(), suggestion.session.clone());
+        let id = suggestion.id.clone();
+        if let Some(until) = suggestion.valid_until {
+            self.store.deadlines.insert((until, tenant_id.clone(), session_id.clone(), Due::Suggestion(id.clone())));
+        }
+        let tenant = self.store.tenants.entry(tenant_id).or_default();
+        tenant.sourced.entry(suggestion.from_session().clone()).or_default().insert(id.clone());
+        if fresh && let Some(session) = tenant.sessions.get_mut(&session_id) {
+            session.book.open.push(id.clone());
+        }
+        tenant.open.insert(id, suggestion);
+    }
+
+    /// Takes an open suggestion out of every list and out of bookkeeping, without publishing anything.
+    pub(super) fn unlist_open(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant_id: &TenantId,
+        id: &SuggestionId,
+    ) -> Option<Arc<Suggestion>> {
+        let tenant = self.store.tenants.get_mut(tenant_id)?;
+        let suggestion = tenant.open.remove(id)?;
+        let from = suggestion.from_session();
+        if let Some(ids) = tenant.sourced.get_mut(from) {
+            ids.remove(id);
+            if ids.is_empty() {
+                tenant.sourced.remove(from);
+            }
+        }
+        if let Some(session) = tenant.sessions.get_mut(&suggestion.session) {
+            session.book.open.retain(|open| open != id);
+        }
+        if let Some(until) = suggestion.valid_until {
+            let due = Due::Suggestion(id.clone());
+            self.store.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
+        }
+        self.drop_row(step, &BookKey::Open(tenant_id.clone(), suggestion.session.clone(), id.clone()));
+        Some(suggestion)
+    }
+
+    /// Ends an open suggestion and says so. Its session's state has to be written afterwards.
+    pub(super) fn retire(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        id: &SuggestionId,
+        publication: &Publication,
+    ) {
+        let Some(suggestion) = self.unlist_open(step, tenant, id) else { return };
+        self.publish(step, &suggestion, publication);
+        let outcome = match publication {
+            Publication::Open => return,
+            Publication::Revoked(RevokeReason::Superseded) => Outcome::Superseded,
+            Publication::Revoked(_) => Outcome::Revoked,
+            Publication::Closed(outcome, actual) => {
+                if let Some(saved) = actual.saved_ms {
+                    step.effects.notices.push(Notice::Saved(saved, actual.basis.label()));
+                }
+                *outcome
+            }
+        };
+        step.effects.notices.push(Notice::Outcome(suggestion.plan(), outcome));
+    }
+
+    /// A suggestion past its validity: readers know the instant, so nothing is published.
+    pub(super) fn expire_suggestion(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SuggestionId) {
+        if let Some(suggestion) = self.unlist_open(step, tenant, id) {
+            step.effects.notices.push(Notice::Outcome(suggestion.plan(), Outcome::Expired));
+            self.write_session(step, tenant, &suggestion.session);
+        }
+    }
+
+    /// Ids of a session's open suggestions that `pass`, oldest first.
+    pub(super) fn open_of(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        pass: impl Fn(&Suggestion) -> bool,
+    ) -> Vec<SuggestionId> {
+        let Some(tenant) = self.store.tenants.get(tenant) else { return Vec::new() };
+        let open = tenant.sessions.get(session).map(|session| session.book.open.as_slice()).unwrap_or_default();
+        open.iter().filter(|id| tenant.open.get(*id).is_some_and(|s| pass(s))).cloned().collect()
+    }
+
+    /// Revokes those of a session's open suggestions that `pass`.
+    pub(super) fn revoke(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        session: &SessionId,
+        reason: RevokeReason,
+        pass: impl Fn(&Suggestion) -> bool,
+    ) -> bool {
+        let ids = self.open_of(tenant, session, pass);
+        for id in &ids {
+            self.retire(step, tenant, id, &Publication::Revoked(reason));
+        }
+        !ids.is_empty()
+    }
+
+    /// Closes what a resumed session acted on: the suggestion it names, else its open recovery. If it names
+    /// one that is not open, the open recovery no longer holds.
+    pub(super) fn close_by_outcome(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        session: &SessionId,
+        resumed: &Resumed,
+    ) {
+        let recovery = |s: &Suggestion| matches!(s.advice, Advice::Recovery(_));
+        let closed = match &resumed.suggestion_id {
+            Some(named) => self.open_of(tenant, session, |s| s.id == *named),
+            None => self.open_of(tenant, session, recovery),
+        };
+        for id in closed {
+            let recompute = self.store.tenants.get(tenant).and_then(|t| match &t.open.get(&id)?.advice {
+                Advice::Recovery(r) => r.estimate.map(|e| e.recompute_ms),
+                Advice::Transfer(_) => None,
+            });
+            let saved = recompute.zip(resumed.restore_ms).map(|(recompute, restore)| recompute - restore);
+            let actual = Actual {
+                restored_tokens: resumed.restored_tokens,
+                recomputed_tokens: resumed.recomputed_tokens,
+                restore_ms: resumed.restore_ms,
+                ttft_ms: resumed.ttft_ms,
+                saved_ms: saved.map(crate::engine::suggest::cost::round),
+                basis: OutcomeBasis::Reported,
+            };
+            self.retire(step, tenant, &id, &Publication::Closed(outcome(resumed.outcome), actual));
+        }
+        self.revoke(step, tenant, session, RevokeReason::Resumed, recovery);
+    }
+
+    /// Revokes open suggestions, to this session or drawn on it, that its scope or user no longer allows.
+    pub(super) fn recheck_consent(&mut self, step: &mut Step<'_>, tenant_id: &TenantId, session: &SessionId) {
+        let Some(tenant) = self.store.tenants.get(tenant_id) else { return };
+        let drawn = tenant.sourced.get(session).into_iter().flatten().cloned();
+        let ids: Vec<SuggestionId> = drawn.chain(self.open_of(tenant_id, session, |_| true)).collect();
+        for id in ids {
+            let Some(suggestion) = self.store.tenants.get(tenant_id).and_then(|t| t.open.get(&id)).cloned() else {
+                continue;
+            };
+            if !self.consented(&suggestion) {
+                self.retire(step, tenant_id, &id, &Publication::Revoked(RevokeReason::ScopeTightened));
+                if suggestion.session != *session {
+                    self.write_session(step, tenant_id, &suggestion.session);
+                }
+            }
+        }
+    }
+
+    /// Whether the source of a suggestion still lets its session profit.
+    fn consented(&self, suggestion: &Suggestion) -> bool {
+        let (to, from) = (&suggestion.session, suggestion.from_session());
+        if to == from {
+            return true;
+        }
+        let session = |id| self.store.session(&suggestion.tenant, id);
+        let (Some(to), Some(from)) = (session(to), session(from)) else { return false };
+        let user = |s: &crate::engine::store::Session| s.facets.user.as_ref().map(|r| r.value.clone());
+        let (to_user, from_user) = (user(to), user(from));
+        match suggestion.advice {
+            Advice::Recovery(_) => scope(&from.facets) != TransferScope::None && to_user == from_user,
+            Advice::Transfer(_) => consents(scope(&from.facets), from_user.as_ref(), to_user.as_ref()),
+        }
+    }
+
+    /// Whether an equal transfer is open: the same plan from the same session, or the same adapter.
+    pub(super) fn transfer_is_open(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        next: &crate::model::suggestion::Transfer,
+    ) -> bool {
+        let same = |s: &Suggestion| match &s.advice {
+            Advice::Recovery(_) => false,
+            Advice::Transfer(held) => {
+                let adapter = next.plan == TransferPlan::UseAdapter
+                    && held.adapter.as_ref().map(|a| &a.0) == next.adapter.as_ref().map(|a| &a.0);
+                held.plan == next.plan && (held.source == next.source || adapter)
+            }
+        };
+        !self.open_of(tenant, session, same).is_empty()
+    }
+
+    pub(super) fn publish(&self, step: &mut Step<'_>, suggestion: &Suggestion, publication: &Publication) {
+        let topic = match suggestion.advice {
+            Advice::Recovery(_) => Topic::Recovery,
+            Advice::Transfer(_) => Topic::Transfer,
+        };
+        let value = match self.settings.output {
+            OutputFormat::Avro => OutValue::Avro(sure(encode::suggestion(suggestion, publication))),
+            OutputFormat::Json => {
+                OutValue::Json(encode::suggestion_json(suggestion, publication).to_string().into_bytes())
+            }
+        };
+        let key = Some(keys::session(&suggestion.tenant, &suggestion.session));
+        let headers = encode::headers(suggestion, publication, step.traceparent);
+        step.effects.push(OutRecord { topic, key, value, headers });
+        let notice = Notice::Suggestion(suggestion.kind(), suggestion.plan(), publication.status());
+        step.effects.notices.push(notice);
+    }
+}
+
+fn outcome(reported: ResumeOutcome) -> Outcome {
+    match reported {
+        ResumeOutcome::Restored => Outcome::Restored,
+        ResumeOutcome::Partial => Outcome::Partial,
+        ResumeOutcome::Failed => Outcome::Failed,
+        ResumeOutcome::Ignored => Outcome::Ignored,
+    }
+}

@@ -1,0 +1,160 @@
+//! Questions to the engine: read only, answered by the functions that also publish.
+
+use crate::engine::fold::prefix::visible;
+use crate::engine::index::Columns;
+use crate::engine::process::Engine;
+use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
+use crate::engine::suggest::recovery::{self, Ask};
+use crate::engine::suggest::{identity, own};
+use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::position::{Offset, Position};
+use crate::model::prefix::PrefixFamily;
+use crate::model::session::{SessionView, Status, TriggerKind};
+use crate::model::suggestion::{
+    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Suggestion, Trigger,
+};
+use crate::model::time::EventTime;
+use crate::model::vector::UnitVector;
+
+impl Engine {
+    /// The last record folded; offset -1 before the first.
+    pub fn as_of(&self) -> Position {
+        let last = self.next_offset.map_or(-1, |next| next.0 - 1);
+        Position { partition: self.partition, offset: Offset(last) }
+    }
+
+    /// One session as of now.
+    pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<SessionView> {
+        let held = self.store.session(tenant, session)?;
+        let taken_up_by = self.store.taken_up_by(tenant, session).cloned();
+        Some(self.scene().lens(tenant).view(session, &held.facets, &held.book, taken_up_by))
+    }
+
+    /// All sessions as of now, sorted by tenant and session.
+    pub fn sessions(&self) -> Vec<SessionView> {
+        let ids = self.store.tenants.iter().flat_map(|(t, tenant)| tenant.sessions.keys().map(move |s| (t, s)));
+        let mut ids: Vec<_> = ids.collect();
+        ids.sort();
+        ids.into_iter().filter_map(|(tenant, session)| self.session(tenant, session)).collect()
+    }
+
+    /// A user's sessions, ended ones too, newest `last_active` first, at most `limit`.
+    pub fn user_history(&self, tenant: &TenantId, user: &UserId, limit: usize) -> Vec<SessionView> {
+        let sessions = self.store.tenants.get(tenant).and_then(|tenant| tenant.users.get(user));
+        let newest = sessions.into_iter().flat_map(|sessions| sessions.iter().rev()).take(limit);
+        newest.filter_map(|(_, session)| self.session(tenant, session)).collect()
+    }
+
+    /// The nearest sessions of a tenant in a space, best first, ties by session id. `k` is clamped to
+    /// 1..=1000. An unknown space or a vector of another dimension finds nothing.
+    pub fn search(
+        &self,
+        tenant: &TenantId,
+        space: &Name,
+        vector: &UnitVector,
+        k: usize,
+        filter: &SearchFilter,
+    ) -> Vec<SearchHit> {
+        let index = self.store.tenants.get(tenant).and_then(|tenant| tenant.spaces.get(space));
+        let hits = index.map(|index| index.search(vector, k, |id, c| self.passes(filter, id, c)));
+        let hits = hits.unwrap_or_default().into_iter();
+        hits.map(|hit| SearchHit { session: hit.session, similarity: hit.similarity }).collect()
+    }
+
+    fn passes(&self, filter: &SearchFilter, id: &SessionId, c: &Columns) -> bool {
+        let expired = c.expires_at.is_some_and(|at| at <= self.stream_time);
+        let status = if expired { Some(Status::Expired) } else { c.status };
+        filter.user.as_ref().is_none_or(|user| c.user.as_ref() == Some(user))
+            && (filter.statuses.is_empty() || status.is_some_and(|status| filter.statuses.contains(&status)))
+            && filter.adapter.as_ref().is_none_or(|adapter| c.adapter.as_ref() == Some(adapter))
+            && filter.active_since.is_none_or(|since| c.last_active.is_some_and(|at| at >= since))
+            && filter.scope.is_none_or(|scope| c.scope >= scope)
+            && filter.except.as_ref() != Some(id)
+    }
+
+    /// The stored embedding of a session, with its space.
+    pub fn vector(&self, tenant: &TenantId, session: &SessionId) -> Option<(Name, UnitVector)> {
+        self.stored_vector(tenant, session)
+    }
+
+    /// The visible prefix chain of a session: its family and hashes from block 0 up to the first hole.
+    pub fn prefix(&self, tenant: &TenantId, session: &SessionId) -> Option<(PrefixFamily, Vec<u64>)> {
+        let (family, chain) = visible(&self.store.session(tenant, session)?.facets.prefix)?;
+        Some((family.clone(), chain))
+    }
+
+    /// What to restore, decided by the function that also publishes. A known session for which nothing is
+    /// worth restoring is answered with `recompute`. `None`: neither the session nor, with the session
+    /// unknown or left out, any session of the user is known.
+    pub fn recovery(&self, query: &RecoveryQuery) -> Option<Suggestion> {
+        let held = query.session.as_ref().and_then(|id| self.store.session(&query.tenant, id));
+        let known_user = held.and_then(|session| session.facets.user.as_ref().map(|r| &r.value));
+        let user = known_user.or(query.user.as_ref());
+        let tenant = self.store.tenants.get(&query.tenant)?;
+        if held.is_none() && !user.is_some_and(|user| tenant.users.contains_key(user)) {
+            return None;
+        }
+        let request = &query.request;
+        let ask = Ask {
+            tenant: &query.tenant,
+            session: query.session.as_ref(),
+            user,
+            trigger: TriggerKind::Query,
+            context: request.context.as_ref().map(|c| (&c.space, &c.vector)),
+            cache: request.cache.as_ref(),
+        };
+        let found = recovery::decide(&self.scene(), &ask);
+        let session = query.session.clone().or_else(|| Some(found.as_ref()?.recovery.source.session.clone()))?;
+        let found = found.unwrap_or_else(|| recompute(&session));
+        let trigger = Trigger { kind: TriggerKind::Query, event_id: None, occurred_at: None, due_at: None };
+        let advice = Advice::Recovery(Box::new(found.recovery));
+        Some(Suggestion {
+            id: identity::suggestion_id(&query.tenant, &session, &advice, &trigger, self.policy.as_str())?,
+            tenant: query.tenant.clone(),
+            session,
+            user: user.cloned(),
+            trigger,
+            advice,
+            score: found.score,
+            valid_until: None,
+            supersedes: None,
+            as_of: self.as_of(),
+            policy: self.policy.clone(),
+            delivery: Delivery::Query,
+        })
+    }
+
+    /// Gauges.
+    pub fn stats(&self) -> EngineStats {
+        let open = self.store.tenants.values().map(|tenant| tenant.open.len() as u64).sum();
+        EngineStats { sessions: self.store.by_status, gapped: self.store.gapped, open_suggestions: open }
+    }
+}
+
+/// The answer that every engine gives by itself.
+fn recompute(session: &SessionId) -> own::Candidate {
+    let source = RecoverySource {
+        session: session.clone(),
+        kv_cache: None,
+        residency: None,
+        endpoint: None,
+        dp_rank: None,
+        model: None,
+        cache: None,
+        adapter: None,
+        context_ref: None,
+        turn_count: 0,
+        last_active: None::<EventTime>,
+    };
+    let recovery = Recovery {
+        plan: RecoveryPlan::Recompute,
+        basis: MatchBasis::OwnSession,
+        matched_tokens: None,
+        missing_tokens: None,
+        source,
+        estimate: None,
+        alternatives: Vec::new(),
+        rejected: Vec::new(),
+    };
+    own::Candidate { recovery, score: Default::default(), until: None }
+}

@@ -1,0 +1,71 @@
+//! Decides what to suggest. Reads state, changes none; the same functions answer queries and publish.
+
+pub mod cost;
+pub mod identity;
+pub mod own;
+pub mod recovery;
+pub mod score;
+pub mod transfer;
+
+use crate::engine::settings::EngineSettings;
+use crate::engine::store::{Session, Store};
+use crate::engine::view::{Lens, base_status};
+use crate::engine::workers::Workers;
+use crate::model::bookkeeping::AdapterRow;
+use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::kv::KvCopy;
+use crate::model::session::Status;
+use crate::model::suggestion::RecoverySource;
+use crate::model::time::EventTime;
+use std::collections::BTreeMap;
+
+/// What a decision looks at.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// Settings.
+    pub settings: &'a EngineSettings,
+    /// Sessions and indexes.
+    pub store: &'a Store,
+    /// Worker table.
+    pub workers: &'a Workers,
+    /// Adapter table.
+    pub adapters: &'a BTreeMap<Name, AdapterRow>,
+    /// Stream time.
+    pub now: EventTime,
+}
+
+impl<'a> Scene<'a> {
+    /// How a tenant's sessions look now.
+    pub fn lens(&self, tenant: &'a TenantId) -> Lens<'a> {
+        Lens { settings: self.settings, workers: self.workers, tenant, now: self.now }
+    }
+
+    /// A session as a place to restore from.
+    fn source(&self, id: &SessionId, session: &Session, copy: Option<KvCopy>) -> RecoverySource {
+        let facets = &session.facets;
+        let turn = facets.last_turn.as_ref();
+        let endpoint = copy.as_ref().and_then(|copy| match &copy.location {
+            crate::model::kv::Location::External { endpoint, .. } => endpoint.clone(),
+            _ => copy.worker.as_ref().and_then(|worker| self.workers.endpoint(worker)).cloned(),
+        });
+        let cache = facets.cache.as_ref().and_then(|r| r.value.clone());
+        RecoverySource {
+            session: id.clone(),
+            residency: None,
+            endpoint,
+            dp_rank: copy.as_ref().and_then(|copy| copy.dp_rank),
+            model: turn.and_then(|turn| turn.model.clone()),
+            cache: copy.as_ref().map(|copy| copy.cache.clone()).or(cache),
+            kv_cache: copy,
+            adapter: crate::engine::fold::active_adapter(facets).cloned(),
+            context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
+            turn_count: facets.turn_count,
+            last_active: facets.last_active,
+        }
+    }
+}
+
+/// Whether a session's last word was an interruption, expired since or not.
+fn is_interrupted(session: &Session) -> bool {
+    base_status(&session.facets) == Some(Status::Interrupted)
+}

@@ -1,0 +1,182 @@
+//! What to restore for a session: its own KV or context, or an earlier session of the same user.
+//!
+//! Similarity only nominates: another session yields at most its adapter and a reference to its context.
+
+use std::collections::BTreeSet;
+
+use super::own::{self, Candidate};
+use super::score::{Features, flag, recency, score};
+use super::{Scene, is_interrupted};
+use crate::engine::fold::active_adapter;
+use crate::engine::store::{Session, Tenant};
+use crate::engine::view::scope;
+use crate::model::event::TransferScope;
+use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::kv::{Adapter, CacheIdentity};
+use crate::model::session::{Status, TriggerKind};
+use crate::model::suggestion::{Alternative, CandidateFault, MatchBasis, Recovery, RecoveryPlan, RejectedCandidate};
+use crate::model::vector::UnitVector;
+
+/// Alternatives published.
+const MAX_ALTERNATIVES: usize = 3;
+/// Rejected candidates published.
+const MAX_REJECTED: usize = 8;
+
+/// What is asked.
+pub struct Ask<'a> {
+    /// Tenant.
+    pub tenant: &'a TenantId,
+    /// The session, if there is one.
+    pub session: Option<&'a SessionId>,
+    /// Its user, if known.
+    pub user: Option<&'a UserId>,
+    /// Why it is asked.
+    pub trigger: TriggerKind,
+    /// Embedding of the request; the session's stored one stands in.
+    pub context: Option<(&'a Name, &'a UnitVector)>,
+    /// Identity of the KV the request wants.
+    pub cache: Option<&'a CacheIdentity>,
+}
+
+/// Decides. `None`: nothing is likely enough to be worth suggesting.
+pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
+    let tenant = scene.store.tenants.get(ask.tenant)?;
+    let asking = ask.session.and_then(|id| tenant.sessions.get(id));
+    let floor = scene.settings.policy.floor;
+    let mut rejected = Vec::new();
+    let mut own = None;
+    if let (Some(id), Some(session)) = (ask.session, asking)
+        && allows_own(ask.trigger)
+    {
+        let declared = matches!(ask.trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
+        own = own::candidate(scene, ask.tenant, id, session, ask.cache, declared);
+    }
+    if let Some(own) = &mut own {
+        rejected.append(&mut own.recovery.rejected);
+    }
+    let mut candidates = others(scene, tenant, ask, asking, &mut rejected);
+    candidates.sort_by(|a, b| {
+        let order = b.score.total.total_cmp(&a.score.total);
+        order.then_with(|| a.recovery.source.session.cmp(&b.recovery.source.session))
+    });
+    // What a session holds itself restores it; others only stand in for it.
+    let ranked = own.into_iter().chain(candidates);
+    let (good, weak): (Vec<_>, Vec<_>) = ranked.partition(|c| c.score.total >= floor);
+    let below =
+        |c: Candidate| RejectedCandidate { session: c.recovery.source.session, reason: CandidateFault::BelowFloor };
+    rejected.extend(weak.into_iter().map(below));
+    rejected.truncate(MAX_REJECTED);
+    let mut good = good.into_iter();
+    let mut best = good.next()?;
+    let alternative =
+        |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
+    best.recovery.alternatives = good.take(MAX_ALTERNATIVES).map(alternative).collect();
+    best.recovery.rejected = rejected;
+    Some(best)
+}
+
+/// A session that just began has nothing of its own to restore.
+fn allows_own(trigger: TriggerKind) -> bool {
+    !matches!(trigger, TriggerKind::SessionStarted | TriggerKind::FirstContext)
+}
+
+/// The same user's other sessions: the nearest ones and the latest ones.
+fn others(
+    scene: &Scene<'_>,
+    tenant: &Tenant,
+    ask: &Ask<'_>,
+    asking: Option<&Session>,
+    rejected: &mut Vec<RejectedCandidate>,
+) -> Vec<Candidate> {
+    let Some(user) = ask.user else { return Vec::new() };
+    let k = scene.settings.policy.k;
+    let stored = asking.zip(ask.session).and_then(|(session, id)| stored_vector(tenant, id, session));
+    let context = ask.context.or(stored.as_ref().map(|(space, vector)| (*space, vector)));
+    let mut nominated: BTreeSet<SessionId> = BTreeSet::new();
+    if let Some((space, vector)) = context
+        && let Some(index) = tenant.spaces.get(space)
+    {
+        let pass = |id: &SessionId, c: &crate::engine::index::Columns| {
+            c.user.as_ref() == Some(user) && c.scope != TransferScope::None && Some(id) != ask.session
+        };
+        nominated.extend(index.search(vector, k, pass).into_iter().map(|hit| hit.session));
+    }
+    let latest = tenant.users.get(user).into_iter().flat_map(|sessions| sessions.iter().rev().take(k));
+    nominated.extend(latest.map(|(_, id)| id.clone()));
+    let mut candidates = Vec::new();
+    for id in nominated {
+        let Some(session) = tenant.sessions.get(&id) else { continue };
+        if !is_candidate(ask, asking, &id, session) {
+            continue;
+        }
+        let declared = asking.is_some_and(|asking| takes_up(asking, &id));
+        if !declared && scene.store.taken_up_by(ask.tenant, &id).is_some_and(|taker| Some(taker) != ask.session) {
+            rejected.push(RejectedCandidate { session: id, reason: CandidateFault::TakenUp });
+            continue;
+        }
+        let similarity = context.and_then(|(space, vector)| tenant.spaces.get(space)?.similarity(vector, &id));
+        candidates.push(other(scene, &id, session, asking, similarity, declared));
+    }
+    candidates
+}
+
+fn stored_vector<'a>(tenant: &Tenant, id: &SessionId, session: &'a Session) -> Option<(&'a Name, UnitVector)> {
+    let space = &session.facets.context.as_ref()?.space;
+    let bits = tenant.spaces.get(space)?.vector(id)?;
+    Some((space, UnitVector::from_bits(bits.into()).ok()?))
+}
+
+/// Whether a session of the user may be considered at all: another one, that lets others profit, has turns
+/// or an adapter to offer, and is not merely the one that spawned the asking session.
+fn is_candidate(ask: &Ask<'_>, asking: Option<&Session>, id: &SessionId, session: &Session) -> bool {
+    let facets = &session.facets;
+    let parent = asking.and_then(|asking| asking.facets.parent.as_ref()?.value.as_ref());
+    let offers = facets.turn_count > 0 || facets.context.is_some() || active_adapter(facets).is_some();
+    Some(id) != ask.session && parent != Some(id) && scope(facets) != TransferScope::None && offers
+}
+
+/// Whether a session itself says that it takes up `source`.
+pub fn takes_up(session: &Session, source: &SessionId) -> bool {
+    let continues = session.facets.continues.as_ref().and_then(|r| r.value.as_ref());
+    let resumed = session.facets.resumed_from.as_ref().map(|r| &r.value);
+    continues == Some(source) || resumed == Some(source)
+}
+
+fn other(
+    scene: &Scene<'_>,
+    id: &SessionId,
+    session: &Session,
+    asking: Option<&Session>,
+    similarity: Option<f64>,
+    declared: bool,
+) -> Candidate {
+    let facets = &session.facets;
+    let ended = crate::engine::view::base_status(facets) == Some(Status::Ended);
+    let features = Features {
+        similarity,
+        recency: recency(&scene.settings.policy, facets.last_active, scene.now),
+        interrupted: flag(is_interrupted(session)),
+        ended: flag(ended),
+        own_session: flag(false),
+        declared: flag(declared),
+        adapter_match: same_adapter(active_adapter(facets), asking.and_then(|a| active_adapter(&a.facets))),
+        ..Features::default()
+    };
+    let only_adapter = facets.turn_count == 0 && facets.context.is_none();
+    let recovery = Recovery {
+        plan: if only_adapter { RecoveryPlan::AdapterOnly } else { RecoveryPlan::ContextOnly },
+        basis: if similarity.is_some() { MatchBasis::Similarity } else { MatchBasis::Recency },
+        matched_tokens: None,
+        missing_tokens: None,
+        source: scene.source(id, session, None),
+        estimate: None,
+        alternatives: Vec::new(),
+        rejected: Vec::new(),
+    };
+    Candidate { recovery, score: score(&scene.settings.policy.weights, &features), until: None }
+}
+
+/// 1 if both use the same adapter, 0 if different ones, `None` if either is unknown.
+pub fn same_adapter(one: Option<&Adapter>, other: Option<&Adapter>) -> Option<f64> {
+    one.zip(other).and_then(|(one, other)| flag(one.id == other.id))
+}

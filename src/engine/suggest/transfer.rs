@@ -1,0 +1,210 @@
+//! What to reuse of similar sessions of the same tenant that allow it: the adapter that served those that
+//! went well, and the context most worth referring to. Never content.
+
+use std::collections::BTreeMap;
+
+use super::recovery::takes_up;
+use super::score::{Features, recency, score};
+use super::{Scene, is_interrupted};
+use crate::engine::fold::active_adapter;
+use crate::engine::index::{Columns, Hit};
+use crate::engine::store::{Session, Tenant};
+use crate::engine::view::{base_status, scope};
+use crate::model::event::{EndReason, TransferScope};
+use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::kv::Adapter;
+use crate::model::session::Status;
+use crate::model::suggestion::{Score, Support, Transfer, TransferPlan};
+use crate::model::vector::UnitVector;
+
+/// A transfer with its score.
+pub struct Candidate {
+    /// What it would be published as.
+    pub transfer: Transfer,
+    /// Its score.
+    pub score: Score,
+}
+
+/// What is asked.
+pub struct Ask<'a> {
+    /// Tenant.
+    pub tenant: &'a TenantId,
+    /// The session that may profit.
+    pub session: &'a SessionId,
+    /// Space of its embedding.
+    pub space: &'a Name,
+    /// Its embedding.
+    pub vector: &'a UnitVector,
+    /// A session whose context it is referred to already.
+    pub except: Option<&'a SessionId>,
+}
+
+struct Neighbour<'a> {
+    hit: Hit,
+    session: &'a Session,
+}
+
+/// Decides for a session with an embedding: at most one of each plan, best first by plan order.
+pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
+    let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
+    let Some(asking) = tenant.sessions.get(ask.session) else { return Vec::new() };
+    let neighbours = neighbours(scene, tenant, ask, asking);
+    let floor = scene.settings.policy.floor;
+    let adapter = vote(scene, ask.tenant, asking, &neighbours);
+    let context = refer(scene, ask, asking, &neighbours);
+    adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
+}
+
+/// Whether a session of `scope` and `user` may serve a session of `asking_user`.
+pub fn consents(scope: TransferScope, user: Option<&UserId>, asking_user: Option<&UserId>) -> bool {
+    match scope {
+        TransferScope::None => false,
+        TransferScope::User => user.is_some() && user == asking_user,
+        TransferScope::Tenant => true,
+    }
+}
+
+fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
+    let Some(index) = tenant.spaces.get(ask.space) else { return Vec::new() };
+    let user = asking.facets.user.as_ref().map(|r| &r.value);
+    let pass = |other: &SessionId, c: &Columns| other != ask.session && consents(c.scope, c.user.as_ref(), user);
+    let hits = index.search(ask.vector, scene.settings.policy.k, pass);
+    let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
+    near.filter_map(|hit| {
+        let session = tenant.sessions.get(&hit.session)?;
+        Some(Neighbour { hit, session })
+    })
+    .collect()
+}
+
+/// Votes for one adapter.
+#[derive(Default)]
+struct Tally {
+    weight: f64,
+    well: u32,
+    badly: u32,
+}
+
+/// The adapter with the heaviest vote of sessions that went well. A vote weighs its cosine, half of it where
+/// the session has not completed yet. It needs `adapter_vote` sessions, and more for it than against.
+fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+    let mut tallies: BTreeMap<&Adapter, Tally> = BTreeMap::new();
+    for neighbour in neighbours.iter().filter(|n| same_model(asking, n.session)) {
+        let Some(adapter) = active_adapter(&neighbour.session.facets) else { continue };
+        let tally = tallies.entry(adapter).or_default();
+        match went(scene, tenant, neighbour) {
+            Went::Well => (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity, tally.well + 1),
+            Went::Unfinished => {
+                (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity / 2.0, tally.well + 1);
+            }
+            Went::Badly => tally.badly += 1,
+        }
+    }
+    let all_well: u32 = tallies.values().map(|tally| tally.well).sum();
+    let (adapter, tally) = tallies
+        .into_iter()
+        .filter(|(adapter, _)| is_current(scene, adapter))
+        .max_by(|a, b| a.1.weight.total_cmp(&b.1.weight).then_with(|| b.0.cmp(a.0)))?;
+    let against = all_well - tally.well + tally.badly;
+    let in_use = active_adapter(&asking.facets) == Some(adapter);
+    if in_use || tally.well < scene.settings.policy.adapter_vote || tally.well <= against {
+        return None;
+    }
+    let speaks_for = |n: &&Neighbour<'_>| {
+        active_adapter(&n.session.facets) == Some(adapter)
+            && same_model(asking, n.session)
+            && went(scene, tenant, n) != Went::Badly
+    };
+    let nearest = neighbours.iter().find(speaks_for)?;
+    let uri = scene.adapters.get(&adapter.id).and_then(|row| row.published.as_ref()?.value.uri.clone());
+    let support = Support { sessions: neighbours.len() as u32, for_it: tally.well, against };
+    let share = f64::from(tally.well) / f64::from(tally.well + against);
+    let transfer = Transfer {
+        plan: TransferPlan::UseAdapter,
+        adapter: Some((adapter.clone(), uri)),
+        source: nearest.hit.session.clone(),
+        similarity: nearest.hit.similarity,
+        context_ref: None,
+        support: Some(support),
+        consent: scope(&nearest.session.facets),
+    };
+    Some(Candidate { transfer, score: rate(scene, nearest, Some(share)) })
+}
+
+/// The nearest session whose context is worth referring to: one with turns, that the asking session neither
+/// takes up already nor was spawned by.
+fn refer(scene: &Scene<'_>, ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+    let parent = asking.facets.parent.as_ref().and_then(|r| r.value.as_ref());
+    let worth = |n: &&Neighbour<'_>| {
+        let known = takes_up(asking, &n.hit.session) || [parent, ask.except].contains(&Some(&n.hit.session));
+        n.session.facets.turn_count > 0 && !known
+    };
+    let nearest = neighbours.iter().find(worth)?;
+    let facets = &nearest.session.facets;
+    let transfer = Transfer {
+        plan: TransferPlan::ReferContext,
+        adapter: None,
+        source: nearest.hit.session.clone(),
+        similarity: nearest.hit.similarity,
+        context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
+        support: None,
+        consent: scope(facets),
+    };
+    Some(Candidate { transfer, score: rate(scene, nearest, None) })
+}
+
+fn rate(scene: &Scene<'_>, nearest: &Neighbour<'_>, support: Option<f64>) -> Score {
+    let features = Features {
+        similarity: Some(nearest.hit.similarity),
+        recency: recency(&scene.settings.policy, nearest.session.facets.last_active, scene.now),
+        support,
+        ..Features::default()
+    };
+    score(&scene.settings.policy.weights, &features)
+}
+
+#[derive(PartialEq)]
+enum Went {
+    Well,
+    Unfinished,
+    Badly,
+}
+
+/// How a session went: completed is well; broken off and not taken up, cancelled or terminated is badly.
+fn went(scene: &Scene<'_>, tenant: &TenantId, neighbour: &Neighbour<'_>) -> Went {
+    let session = neighbour.session;
+    match base_status(&session.facets) {
+        Some(Status::Ended) => match session.facets.end.as_ref().and_then(|r| r.value) {
+            Some(EndReason::Completed) => Went::Well,
+            None => Went::Unfinished,
+            Some(EndReason::Cancelled | EndReason::Terminated | EndReason::Expired) => Went::Badly,
+        },
+        _ if is_interrupted(session) && scene.store.taken_up_by(tenant, &neighbour.hit.session).is_none() => {
+            Went::Badly
+        }
+        _ => Went::Unfinished,
+    }
+}
+
+/// Adapters fit one model: votes of sessions known to run another one do not count.
+fn same_model(one: &Session, other: &Session) -> bool {
+    let namespace = |s: &Session| s.facets.cache.as_ref().and_then(|r| r.value.as_ref().map(|c| c.namespace.clone()));
+    match (namespace(one), namespace(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// Whether an adapter may still be suggested: not retired since it was published, and of the version that
+/// was published last.
+fn is_current(scene: &Scene<'_>, adapter: &Adapter) -> bool {
+    let Some(row) = scene.adapters.get(&adapter.id) else { return true };
+    let published = row.published.as_ref();
+    let retired = row.retired.as_ref().is_some_and(|retired| {
+        let concerns = retired.value.is_none() || retired.value == adapter.version;
+        concerns && published.is_none_or(|p| p.stamp < retired.stamp)
+    });
+    let outdated = published
+        .is_some_and(|p| p.value.version.is_some() && adapter.version.is_some() && p.value.version != adapter.version);
+    !retired && !outdated
+}

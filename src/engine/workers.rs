@@ -1,0 +1,125 @@
+//! What is known of workers, as told by broadcasts and, apart from that, by each tenant's own events.
+//! Decides whether a copy on a worker is still there. One tenant's word never touches another's KV.
+
+use std::collections::BTreeMap;
+
+use crate::model::bookkeeping::{WorkerRow, WorkerStart};
+use crate::model::event::BroadcastBody;
+use crate::model::ids::{Name, TenantId};
+use crate::model::kv::{KvCopy, Tier};
+use crate::model::stamp::Stamp;
+use crate::model::time::EventTime;
+use std::sync::Arc;
+
+/// The worker table of a partition. The key's tenant is `None` for what broadcasts told.
+#[derive(Debug, Default)]
+pub struct Workers {
+    rows: BTreeMap<(Name, Option<TenantId>), WorkerRow>,
+}
+
+impl Workers {
+    /// One row.
+    pub fn row(&self, worker: &Name, tenant: Option<&TenantId>) -> Option<&WorkerRow> {
+        self.rows.get(&(worker.clone(), tenant.cloned()))
+    }
+
+    /// Puts a row back (restore).
+    pub fn put(&mut self, worker: Name, tenant: Option<TenantId>, row: WorkerRow) {
+        self.rows.insert((worker, tenant), row);
+    }
+
+    /// All tenants' rows of one tenant go (erasure). Returns the workers concerned.
+    pub fn forget_tenant(&mut self, tenant: &TenantId) -> Vec<Name> {
+        let keys: Vec<_> = self.rows.keys().filter(|(_, t)| t.as_ref() == Some(tenant)).cloned().collect();
+        for key in &keys {
+            self.rows.remove(key);
+        }
+        keys.into_iter().map(|(worker, _)| worker).collect()
+    }
+
+    /// Joins what a broadcast says of a worker. Returns the worker if its row changed.
+    pub fn join(&mut self, stamp: &Arc<Stamp>, body: &BroadcastBody) -> Option<Name> {
+        let (worker, change): (&Name, Box<dyn Fn(&mut WorkerRow) + '_>) = match body {
+            BroadcastBody::WorkerStarted { worker, worker_epoch, endpoint, model, dp_size } => (
+                worker,
+                Box::new(move |row| {
+                    row.epoch = row.epoch.max(Some(*worker_epoch));
+                    let newer = row.started.as_ref().is_none_or(|s| (s.epoch, &s.stamp) < (*worker_epoch, stamp));
+                    if newer {
+                        row.started = Some(WorkerStart {
+                            epoch: *worker_epoch,
+                            stamp: Arc::clone(stamp),
+                            endpoint: endpoint.clone(),
+                            model: model.clone(),
+                            dp_size: *dp_size,
+                        });
+                    }
+                }),
+            ),
+            BroadcastBody::WorkerLost { worker, worker_epoch } => (
+                worker,
+                Box::new(move |row| {
+                    row.epoch = row.epoch.max(*worker_epoch);
+                    row.lost_epoch = row.lost_epoch.max(*worker_epoch);
+                    row.lost_at = row.lost_at.max(Some(stamp.at));
+                    if worker_epoch.is_none() {
+                        row.lost_all_at = row.lost_all_at.max(Some(stamp.at));
+                    }
+                }),
+            ),
+            BroadcastBody::WorkerCacheCleared { worker, worker_epoch, tier } => (
+                worker,
+                Box::new(move |row| {
+                    row.epoch = row.epoch.max(Some(*worker_epoch));
+                    let held = row.cleared.entry(*tier).or_insert((stamp.at, *worker_epoch));
+                    *held = (*held).max((stamp.at, *worker_epoch));
+                }),
+            ),
+            _ => return None,
+        };
+        self.change(worker, None, change).then(|| worker.clone())
+    }
+
+    /// Joins an epoch that a tenant's own event mentioned. Returns whether the tenant's row changed.
+    pub fn see_epoch(&mut self, worker: &Name, tenant: &TenantId, epoch: u64) -> bool {
+        self.change(worker, Some(tenant), |row| row.epoch = row.epoch.max(Some(epoch)))
+    }
+
+    fn change(&mut self, worker: &Name, tenant: Option<&TenantId>, change: impl Fn(&mut WorkerRow)) -> bool {
+        let row = self.rows.entry((worker.clone(), tenant.cloned())).or_default();
+        let before = row.clone();
+        change(row);
+        *row != before
+    }
+
+    /// Whether a copy's worker still holds it, as far as this tenant may know. A worker that was never
+    /// announced is alive; an external copy outlives its worker.
+    pub fn holds(&self, tenant: &TenantId, copy: &KvCopy) -> bool {
+        let Some(worker) = copy.worker.as_ref().filter(|_| !copy.is_external()) else { return true };
+        let dead = |row: &WorkerRow| is_dead(row, copy.worker_epoch, copy.created_at, copy.tier);
+        !self.row(worker, None).is_some_and(dead) && !self.row(worker, Some(tenant)).is_some_and(dead)
+    }
+
+    /// Where to reach a worker, as its newest start said.
+    pub fn endpoint(&self, worker: &Name) -> Option<&Name> {
+        self.row(worker, None)?.started.as_ref()?.endpoint.as_ref()
+    }
+}
+
+fn is_dead(row: &WorkerRow, epoch: Option<u64>, created_at: EventTime, tier: Tier) -> bool {
+    let after = |at: Option<EventTime>| at.is_some_and(|at| at > created_at);
+    let cleared = |of: Option<Tier>| {
+        row.cleared.get(&of).is_some_and(|(at, cleared)| *at > created_at && epoch.is_none_or(|e| e <= *cleared))
+    };
+    if cleared(None) || cleared(Some(tier)) {
+        return true;
+    }
+    match epoch {
+        None => after(row.lost_at),
+        Some(epoch) => {
+            row.epoch.is_some_and(|newest| epoch < newest)
+                || row.lost_epoch.is_some_and(|lost| epoch <= lost)
+                || after(row.lost_all_at)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Writes state records: each write is encoded at once, replaces an earlier one of the same key in the
+//! batch, and is accounted for in the ledger.
+
+use crate::engine::encode::keys::{self, BookKey};
+use crate::engine::encode::{self, EncodeError, Row};
+use crate::engine::ledger;
+use crate::engine::process::{Engine, Step};
+use crate::engine::settings::OutputFormat;
+use crate::engine::{OutValue, Topic};
+use crate::model::ids::{SessionId, TenantId};
+use crate::model::prefix::PrefixFamily;
+use crate::model::vector::UnitVector;
+
+/// Header that carries the Avro body of a state published as JSON: what a restore reads.
+pub const STATE_HEADER: &str = "rekindle-state";
+
+/// What we made ourselves fits its schema, whatever came in; anything else is a defect, and the record that
+/// shows it is dead-lettered like any that makes a stage panic.
+pub(super) fn sure<T>(written: Result<T, EncodeError>) -> T {
+    written.unwrap_or_else(|fault| unreachable!("{fault}"))
+}
+
+impl Engine {
+    /// Writes a session's state as of this record. Nothing happens if it is gone.
+    pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
+        let taken_up_by = self.store.taken_up_by(tenant, id).cloned();
+        let now = self.stream_time;
+        let Some(session) = self.store.session_mut(tenant, id) else { return };
+        session.book.as_of = step.position;
+        session.book.as_of_time = now;
+        let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
+        let view = lens.view(id, &session.facets, &session.book, taken_up_by);
+        let body = sure(encode::state(&view, &session.facets, &session.book));
+        let key = keys::session(tenant, id);
+        ledger::account(&mut self.ledger.states, &mut session.state_hash, ledger::hash(&key, &body));
+        match self.settings.output {
+            OutputFormat::Avro => step.effects.put(Topic::States, key, OutValue::Avro(body), Vec::new()),
+            OutputFormat::Json => {
+                let text = encode::state_json(&view, true).to_string().into_bytes();
+                step.effects.put(Topic::States, key, OutValue::Json(text), vec![(STATE_HEADER, body)]);
+            }
+        }
+    }
+
+    /// Writes a session's embedding.
+    pub(super) fn write_vector(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        id: &SessionId,
+        context: &crate::model::event::Context,
+    ) {
+        let Some(session) = self.store.session_mut(tenant, id) else { return };
+        let body = sure(encode::vector(&context.space, context.covers_turn, &context.vector));
+        let key = keys::session(tenant, id);
+        ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, ledger::hash(&key, &body));
+        step.effects.put(Topic::Vectors, key, OutValue::Avro(body), Vec::new());
+    }
+
+    /// Writes tombstones for everything stored of a session that was taken out of the store. Its open
+    /// suggestions are the caller's.
+    pub(super) fn bury_records(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        id: &SessionId,
+        mut session: crate::engine::store::Session,
+    ) {
+        let key = keys::session(tenant, id);
+        if session.state_hash != 0 {
+            ledger::account(&mut self.ledger.states, &mut session.state_hash, 0);
+            step.effects.put(Topic::States, key.clone(), OutValue::Tombstone, Vec::new());
+        }
+        if session.vector_hash != 0 {
+            ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, 0);
+            step.effects.put(Topic::Vectors, key, OutValue::Tombstone, Vec::new());
+        }
+        for (family, segments) in &session.facets.prefix {
+            for from_block in segments.keys() {
+                self.drop_row(step, &BookKey::prefix(tenant, id, family, *from_block));
+            }
+        }
+    }
+
+    /// Brings the stored record of one prefix segment in line with the facets.
+    pub(super) fn write_prefix(
+        &mut self,
+        step: &mut Step<'_>,
+        tenant: &TenantId,
+        id: &SessionId,
+        family: &PrefixFamily,
+        from_block: u64,
+    ) {
+        let key = BookKey::prefix(tenant, id, family, from_block);
+        let chains = self.store.session(tenant, id).map(|session| &session.facets.prefix);
+        let segment = chains.and_then(|chains| chains.get(family)?.get(&from_block)).cloned();
+        match segment {
+            Some(segment) => {
+                let row = encode::PrefixRow { family: family.clone(), from_block, segment };
+                self.write_row(step, &key, &Row::Prefix(row));
+            }
+            None => self.drop_row(step, &key),
+        }
+    }
+
+    /// Writes a bookkeeping row, unless it already reads the same.
+    pub(super) fn write_row(&mut self, step: &mut Step<'_>, key: &BookKey, row: &Row) {
+        let (key, body) = (key.to_bytes(), sure(encode::row(row)));
+        if self.ledger.row(&key, Some(&body)) {
+            step.effects.put(Topic::Bookkeeping, key, OutValue::Avro(body), Vec::new());
+        }
+    }
+
+    /// Removes a bookkeeping row, if it is there.
+    pub(super) fn drop_row(&mut self, step: &mut Step<'_>, key: &BookKey) {
+        let key = key.to_bytes();
+        if self.ledger.row(&key, None) {
+            step.effects.put(Topic::Bookkeeping, key, OutValue::Tombstone, Vec::new());
+        }
+    }
+
+    /// The embedding stored of a session, with its space.
+    pub(super) fn stored_vector(
+        &self,
+        tenant: &TenantId,
+        id: &SessionId,
+    ) -> Option<(crate::model::ids::Name, UnitVector)> {
+        let tenant = self.store.tenants.get(tenant)?;
+        let space = &tenant.sessions.get(id)?.facets.context.as_ref()?.space;
+        let bits = tenant.spaces.get(space)?.vector(id)?;
+        Some((space.clone(), UnitVector::from_bits(bits.into()).ok()?))
+    }
+}

@@ -1,0 +1,150 @@
+//! Runs an engine over JSON events, with restarts out of what it published.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rekindle::engine::{Effects, Engine, Notice, OutValue, Record, Restoring, StateTopic, Topic, encode};
+use rekindle::model::ids::{SessionId, TenantId};
+use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::time::EventTime;
+use rekindle::model::verdict::Verdict;
+use serde_json::{Value, json};
+
+use super::events::settings;
+
+/// Bytes by topic and key, as a fully compacted log would hold them.
+pub type Topics = BTreeMap<(Topic, Vec<u8>), Vec<u8>>;
+
+/// Everything a run put out.
+pub struct Run {
+    /// Suggestions and dead letters in order: topic, key, value, headers as text.
+    pub stream: Vec<String>,
+    /// What `process` said, in order.
+    pub verdicts: Vec<String>,
+    /// What was noticed, as text.
+    pub notices: Vec<String>,
+    /// The state topics at the end.
+    pub topics: Topics,
+    /// The sessions at the end.
+    pub sessions: Vec<Value>,
+}
+
+fn process(engine: &mut Engine, offset: usize, event: &Value, effects: &mut Effects) -> Verdict {
+    let bytes = event.to_string().into_bytes();
+    let timestamp = event.get("_timestamp").and_then(Value::as_i64).map(EventTime);
+    let record = Record {
+        position: Position { partition: PartitionId(0), offset: Offset(offset as i64) },
+        timestamp,
+        key: None,
+        value: Some(&bytes),
+        traceparent: None,
+        writer: None,
+    };
+    engine.process(record, effects)
+}
+
+/// Processes all events in batches of the given sizes (repeated as needed); after a batch whose flag is set
+/// the engine is thrown away and restored.
+pub fn run_in_batches(events: &[Value], batches: &[usize], restarts: &[bool]) -> Run {
+    let settings = Arc::new(settings());
+    let mut engine = Engine::new(Arc::clone(&settings), PartitionId(0), 1);
+    let mut run = Run {
+        stream: Vec::new(),
+        verdicts: Vec::new(),
+        notices: Vec::new(),
+        topics: Topics::new(),
+        sessions: Vec::new(),
+    };
+    let mut effects = Effects::new();
+    let mut next = 0;
+    for batch in 0.. {
+        if next == events.len() {
+            break;
+        }
+        let end = (next + batches[batch % batches.len()]).min(events.len());
+        for (offset, event) in events.iter().enumerate().take(end).skip(next) {
+            run.verdicts.push(verdict_text(&process(&mut engine, offset, event, &mut effects)));
+        }
+        next = end;
+        engine.seal(Offset(next as i64), &mut effects);
+        publish(&mut run, &mut effects);
+        if restarts[batch % restarts.len()] {
+            let mut restoring = Restoring::new(Arc::clone(&settings), PartitionId(0), 1);
+            for ((topic, key), value) in &run.topics {
+                let topic = match topic {
+                    Topic::States => StateTopic::States,
+                    Topic::Vectors => StateTopic::Vectors,
+                    _ => StateTopic::Bookkeeping,
+                };
+                restoring.apply(topic, key, Some(value));
+            }
+            engine = restoring.finish(Some(Offset(next as i64))).expect("what was published restores").0;
+        }
+    }
+    run.sessions = engine.sessions().iter().map(|view| encode::state_json(view, true)).collect();
+    run
+}
+
+fn publish(run: &mut Run, effects: &mut Effects) {
+    for record in effects.records() {
+        let compacted = matches!(record.topic, Topic::States | Topic::Vectors | Topic::Bookkeeping);
+        if !compacted {
+            let text = format!("{:?} {:?} {:?} {:?}", record.topic, record.key, record.value, record.headers);
+            run.stream.push(text);
+            continue;
+        }
+        let key = (record.topic, record.key.clone().expect("compacted records have keys"));
+        match &record.value {
+            OutValue::Avro(body) => {
+                run.topics.insert(key, body.clone());
+            }
+            OutValue::Tombstone => {
+                run.topics.remove(&key);
+            }
+            other => panic!("not a state record: {other:?}"),
+        }
+    }
+    for notice in &effects.notices {
+        run.notices.push(match notice {
+            Notice::Suggestion(kind, plan, status) => format!("{kind} {plan} {status}"),
+            Notice::Outcome(_, outcome) => format!("outcome {}", outcome.label()),
+            Notice::Forgotten => "forgotten".to_owned(),
+            other => format!("{other:?}"),
+        });
+    }
+    effects.clear();
+}
+
+fn verdict_text(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Rejected(reason) => format!("rejected: {reason}"),
+        other => other.label().to_owned(),
+    }
+}
+
+/// What the first law speaks of: all facets of all sessions, with prefix chains and embeddings.
+pub fn facets_of(events: &[Value]) -> Vec<Value> {
+    let mut engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
+    let mut effects = Effects::new();
+    for (offset, event) in events.iter().enumerate() {
+        let verdict = process(&mut engine, offset, event, &mut effects);
+        assert!(!matches!(verdict, Verdict::Rejected(_)), "{verdict:?}: {event}");
+        effects.clear();
+    }
+    engine.sessions().iter().map(|view| with_the_rest(&engine, &view.tenant, &view.session, view)).collect()
+}
+
+fn with_the_rest(
+    engine: &Engine,
+    tenant: &TenantId,
+    session: &SessionId,
+    view: &rekindle::model::session::SessionView,
+) -> Value {
+    let mut state = encode::state_json(view, false);
+    if let Value::Object(fields) = &mut state {
+        fields.remove("gapped");
+        fields.insert("vector".into(), json!(engine.vector(tenant, session).map(|v| format!("{v:?}"))));
+        fields.insert("prefix".into(), json!(engine.prefix(tenant, session).map(|p| format!("{p:?}"))));
+    }
+    state
+}

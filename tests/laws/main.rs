@@ -1,0 +1,104 @@
+//! The two laws of the fold, by property.
+//!
+//! First: any order of the same events, with any repetition, gives the same facets. Second: a restart cannot
+//! be noticed: an engine restored from what it published, at any batch boundary and with any batching, goes
+//! on with the same bytes.
+
+mod events;
+mod harness;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use rekindle::engine::Engine;
+use rekindle::model::position::PartitionId;
+use serde_json::Value;
+
+use events::{History, history, settings};
+use harness::{Run, facets_of, run_in_batches};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_and_repetition_folds_to_the_same_facets(
+        events in history(History::WithoutErasure, 40),
+        order in prop::collection::vec(any::<Index>(), 40),
+        repeats in prop::collection::vec(any::<Index>(), 0..20),
+    ) {
+        let mut shuffled: Vec<Value> = events.clone();
+        for (at, index) in order.iter().enumerate().take(shuffled.len()) {
+            let other = index.index(shuffled.len());
+            shuffled.swap(at, other);
+        }
+        for index in &repeats {
+            let copy = events[index.index(events.len())].clone();
+            let at = index.index(shuffled.len() + 1);
+            shuffled.insert(at, copy);
+        }
+        prop_assert_eq!(facets_of(&events), facets_of(&shuffled));
+    }
+
+    #[test]
+    fn a_restart_cannot_be_noticed(
+        events in history(History::Whole, 80),
+        batches in prop::collection::vec(1usize..12, 1..40),
+        restarts in prop::collection::vec(any::<bool>(), 1..40),
+    ) {
+        let whole = run_in_batches(&events, &[events.len().max(1)], &[false]);
+        let parts = run_in_batches(&events, &batches, &restarts);
+        prop_assert_eq!(&whole.stream, &parts.stream);
+        prop_assert_eq!(&whole.verdicts, &parts.verdicts);
+        prop_assert_eq!(&whole.topics, &parts.topics);
+        prop_assert_eq!(&whole.sessions, &parts.sessions);
+    }
+}
+
+/// The properties mean nothing if the histories set nothing off: over many of them every kind of output and
+/// most verdicts must have been seen.
+#[test]
+fn the_histories_reach_what_the_laws_are_about() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, TestRunner};
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..400 {
+        let events = history(History::Whole, 80).new_tree(&mut runner).expect("a history").current();
+        let run: Run = run_in_batches(&events, &[7], &[false]);
+        seen.extend(run.verdicts);
+        seen.extend(run.notices);
+    }
+    for wanted in [
+        "applied",
+        "duplicate",
+        "stale",
+        "after_end",
+        "rejected: erased",
+        "rejected: too_late",
+        "recovery resume_in_place open",
+        "recovery restore_kv open",
+        "recovery context_only open",
+        "recovery context_only revoked",
+        "recovery restore_kv closed",
+        "transfer refer_context open",
+        "transfer use_adapter open",
+        "outcome expired",
+        "forgotten",
+    ] {
+        assert!(seen.contains(wanted), "never seen: {wanted}; seen: {seen:?}");
+    }
+}
+
+/// An engine without history equals one restored from nothing.
+#[test]
+fn nothing_restores_to_nothing() {
+    let settings = Arc::new(settings());
+    let restoring = rekindle::engine::Restoring::new(Arc::clone(&settings), PartitionId(0), 1);
+    let (engine, checkpoint) = restoring.finish(None).expect("no state");
+    assert!(checkpoint.is_none());
+    assert_eq!(engine.stats(), Engine::new(settings, PartitionId(0), 1).stats());
+}
