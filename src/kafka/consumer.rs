@@ -64,8 +64,8 @@ impl<L: OwnershipListener> ClientContext for GroupContext<L> {
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
         let ends: Vec<_> = (topic.partitions.iter())
-            .filter(|(&id, p)| id >= 0 && p.ls_offset >= 0)
-            .map(|(&id, p)| (PartitionId(id), Offset(p.ls_offset)))
+            .filter(|(id, p)| **id >= 0 && p.ls_offset >= 0)
+            .map(|(id, p)| (PartitionId(*id), Offset(p.ls_offset)))
             .collect();
         self.listener.input_ends(&ends);
     }
@@ -177,6 +177,11 @@ impl<L: OwnershipListener> GroupConsumer<L> {
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Option<Offset>)>, KafkaError> {
         committed(&self.inner, &self.topic, partitions, timeout)
+    }
+
+    /// Whether this member has joined its group.
+    pub fn has_joined(&self) -> bool {
+        !matches!(self.inner.rebalance_protocol(), RebalanceProtocol::None)
     }
 
     /// Leaves the group; the revocation arrives by [`Self::poll`].

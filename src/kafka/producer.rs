@@ -13,7 +13,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{base_config, trace_line};
@@ -22,6 +22,8 @@ use crate::model::position::PartitionId;
 
 /// How long one slice of a transactional call may block.
 const SLICE: Duration = Duration::from_secs(2);
+/// The same for a call that waits for events which only a poll serves.
+const SHORT_SLICE: Duration = Duration::from_millis(10);
 
 /// What must be done about a failed transactional call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -234,11 +236,20 @@ impl TransactionalProducer {
         self.resume_until_done(give_up, || self.inner.commit_transaction(SLICE))
     }
 
-    /// Aborts: purges and drains first, since an abort blocks until delivery reports are served.
+    /// Aborts. What is queued is purged by librdkafka itself: purging it beforehand leaves gaps in the
+    /// sequence numbers, which fail the next transaction. The call comes back in short slices, between which
+    /// the delivery reports it waits for are served.
     pub fn abort(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
-        self.inner.purge(PurgeConfig::default().queue().inflight());
-        self.drain(give_up)?;
-        self.resume_until_done(give_up, || self.inner.abort_transaction(SLICE))
+        loop {
+            let Err(error) = self.inner.abort_transaction(SHORT_SLICE) else { return Ok(()) };
+            if let Some(fault) = classify(error) {
+                return Err(fault);
+            }
+            if give_up() {
+                return Err(TransactionFault::GaveUp);
+            }
+            self.inner.poll(Duration::from_millis(1));
+        }
     }
 
     /// Whether a transport error or a timeout was reported since [`Self::begin`]: then the producer must be

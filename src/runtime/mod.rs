@@ -1,3 +1,19 @@
 //! Workers that own engines and drive the edges: poll, process, publish in transactions, restore.
 
+mod batch;
+mod board;
+mod feed;
+mod framing;
+mod owned;
+mod preflight;
+mod publish;
+mod queries;
+mod restorer;
+mod retry;
+mod service;
 pub mod settings;
+mod shard;
+mod worker;
+
+pub use preflight::StartError;
+pub use service::{Service, ServiceFault, start};

@@ -1,0 +1,138 @@
+//! What the workers show to the outside: which partitions this process owns, in which phase, and their
+//! engines for queries. Workers write, queries read; nobody waits for a worker.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::feed::Feed;
+use crate::engine::Engine;
+use crate::model::position::{Offset, PartitionId};
+
+/// An engine shared between its worker, which writes, and queries.
+pub(super) type SharedEngine = Arc<RwLock<Engine>>;
+
+/// What a partition is doing, with what answers for it.
+#[derive(Clone)]
+pub(super) enum Phase {
+    /// Share done, 0..1.
+    Restoring(f64),
+    /// Folding.
+    Running(SharedEngine),
+    /// Stopped, with the cause.
+    Failed(String),
+}
+
+/// One owned partition.
+pub(super) struct Slot {
+    phase: RwLock<Phase>,
+    next_offset: AtomicI64,
+    input_end: AtomicI64,
+}
+
+/// All owned partitions of the process.
+pub(super) struct Board {
+    slots: RwLock<BTreeMap<PartitionId, Arc<Slot>>>,
+    /// Partitions of the input.
+    pub partition_count: i32,
+    /// Workers that run.
+    pub workers: usize,
+    /// Of them, those that have joined their group.
+    pub joined: AtomicUsize,
+    /// Whether the process is leaving.
+    pub stopping: AtomicBool,
+    /// Published suggestions.
+    pub feed: Feed,
+}
+
+/// A panic while holding one of these locks leaves whole values behind: each write is one assignment, and
+/// a panic inside an engine is caught under its lock.
+pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See [`read`].
+pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slot {
+    /// A partition whose restore begins.
+    pub fn new() -> Slot {
+        Slot {
+            phase: RwLock::new(Phase::Restoring(0.0)),
+            next_offset: AtomicI64::new(-1),
+            input_end: AtomicI64::new(-1),
+        }
+    }
+
+    /// What it is doing.
+    pub fn phase(&self) -> Phase {
+        read(&self.phase).clone()
+    }
+
+    /// Says what it is doing now.
+    pub fn set_phase(&self, phase: Phase) {
+        *write(&self.phase) = phase;
+    }
+
+    /// Next input offset.
+    pub fn next_offset(&self) -> Option<Offset> {
+        known(&self.next_offset)
+    }
+
+    /// Says which input offset is next.
+    pub fn set_next_offset(&self, offset: Offset) {
+        self.next_offset.store(offset.0, Ordering::Relaxed);
+    }
+
+    /// Says where the input ends.
+    pub fn set_input_end(&self, end: Offset) {
+        self.input_end.store(end.0, Ordering::Relaxed);
+    }
+
+    /// Records between the next offset and the end of the input, as far as both are known.
+    pub fn lag(&self) -> Option<i64> {
+        let (next, end) = (known(&self.next_offset)?, known(&self.input_end)?);
+        Some((end.0 - next.0).max(0))
+    }
+}
+
+fn known(offset: &AtomicI64) -> Option<Offset> {
+    let offset = offset.load(Ordering::Relaxed);
+    (offset >= 0).then_some(Offset(offset))
+}
+
+impl Board {
+    /// A process that owns nothing yet.
+    pub fn new(partition_count: i32, workers: usize) -> Board {
+        Board {
+            slots: RwLock::default(),
+            partition_count,
+            workers,
+            joined: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            feed: Feed::default(),
+        }
+    }
+
+    /// Shows a newly owned partition.
+    pub fn add(&self, partition: PartitionId) -> Arc<Slot> {
+        let slot = Arc::new(Slot::new());
+        write(&self.slots).insert(partition, Arc::clone(&slot));
+        slot
+    }
+
+    /// Takes a partition away, unless another worker of this process already shows it anew.
+    pub fn remove(&self, partition: PartitionId, slot: &Arc<Slot>) {
+        let mut slots = write(&self.slots);
+        if slots.get(&partition).is_some_and(|shown| Arc::ptr_eq(shown, slot)) {
+            slots.remove(&partition);
+        }
+    }
+
+    /// All owned partitions, by number.
+    pub fn slots(&self) -> Vec<(PartitionId, Arc<Slot>)> {
+        read(&self.slots).iter().map(|(&id, slot)| (id, Arc::clone(slot))).collect()
+    }
+}

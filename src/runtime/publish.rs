@@ -1,0 +1,292 @@
+//! Publishes a worker's batch in one transaction, and finds out what became of it. Effects are dropped only
+//! when their commit is known, or when the partition is not owned any more.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+
+use super::owned::Owned;
+use super::service::ServiceFault;
+use super::shard::{Fetching, Shard};
+use crate::engine::encode::{self, SuggestionKind};
+use crate::engine::{Effects, OutRecord, OutValue, Topic};
+use crate::http::port::FeedItem;
+use crate::kafka::consumer::offsets;
+use crate::kafka::producer::{DeliveryFault, TransactionFault, TransactionalProducer};
+use crate::model::position::{Offset, PartitionId};
+use crate::telemetry::TransactionResult;
+
+/// First and longest pause before an aborted batch is published again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+
+/// A batch that could not be published yet. Nothing is fetched until it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    /// When to try again.
+    pub until: Instant,
+    backoff: Duration,
+    /// Whether the consumer was told.
+    paused: bool,
+}
+
+/// Asks for the group's offsets; `None`: no answer this time.
+pub(super) type CommittedOffsets<'a> = &'a dyn Fn(&[PartitionId]) -> Option<Vec<(PartitionId, Option<Offset>)>>;
+
+enum Fault {
+    Undelivered(Vec<DeliveryFault>),
+    Transaction(TransactionFault),
+}
+
+impl From<TransactionFault> for Fault {
+    fn from(fault: TransactionFault) -> Fault {
+        Fault::Transaction(fault)
+    }
+}
+
+impl Shard {
+    /// Publishes what is pending, once. On return the batch is committed, or held, or its fate is open.
+    /// `group` must be fresh: no poll since it was taken.
+    pub fn publish(
+        &mut self,
+        group: Option<&ConsumerGroupMetadata>,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<(), ServiceFault> {
+        let parts = self.seal();
+        if parts.is_empty() {
+            self.hold_is_over();
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let outcome = match self.producers.current() {
+            Some(producer) => self.attempt(producer, &parts, group, give_up),
+            None => return self.unknown(None),
+        };
+        let result = match outcome {
+            Ok(()) => {
+                self.committed(&parts);
+                self.hold_is_over();
+                TransactionResult::Committed
+            }
+            Err(Fault::Transaction(fault @ (TransactionFault::GaveUp | TransactionFault::Fatal(_)))) => {
+                self.unknown(Some(&fault))?;
+                TransactionResult::Unknown
+            }
+            Err(Fault::Transaction(TransactionFault::Fenced(cause))) => {
+                self.shared.metrics.transaction(TransactionResult::Fenced, begun.elapsed());
+                self.producers.note_fenced(&cause)?;
+                return self.unknown(None);
+            }
+            Err(Fault::Transaction(TransactionFault::Abortable(cause))) => {
+                self.abort(&cause, give_up)?;
+                TransactionResult::Aborted
+            }
+            Err(Fault::Undelivered(faults)) => self.undelivered(&faults, give_up)?,
+        };
+        self.shared.metrics.transaction(result, begun.elapsed());
+        if !self.unresolved && self.producers.current().is_some_and(TransactionalProducer::disturbed) {
+            tracing::info!("the connection was disturbed during a transaction: taking a new producer");
+            self.producers.replace(give_up)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint of every partition that has something to publish.
+    fn seal(&mut self) -> Vec<PartitionId> {
+        let mut parts = Vec::new();
+        for (&partition, owned) in &mut self.owned {
+            let Some(folding) = owned.folding() else { continue };
+            if folding.part.is_empty() {
+                continue;
+            }
+            if !std::mem::replace(&mut folding.part.sealed, true) {
+                super::board::write(&folding.engine).seal(folding.next, &mut folding.part.effects);
+            }
+            parts.push(partition);
+        }
+        parts
+    }
+
+    fn attempt(
+        &self,
+        producer: &TransactionalProducer,
+        parts: &[PartitionId],
+        group: Option<&ConsumerGroupMetadata>,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<(), Fault> {
+        producer.begin()?;
+        let mut scratch = Vec::new();
+        for (partition, effects, _) in self.pending(parts) {
+            for record in effects.records() {
+                let outgoing = self.shared.framing.outgoing(partition, record, &mut scratch);
+                producer.send(outgoing).map_err(|fault| Fault::Undelivered(vec![fault]))?;
+            }
+        }
+        let undelivered = producer.drain(give_up)?;
+        if !undelivered.is_empty() {
+            return Err(Fault::Undelivered(undelivered));
+        }
+        let group = group.ok_or_else(|| TransactionFault::Abortable("not a member of the group".to_owned()))?;
+        let input = &self.shared.settings.topics.events;
+        let next = offsets(input, self.pending(parts).map(|(partition, _, next)| (partition, next)));
+        producer.send_offsets(&next, group, give_up)?;
+        Ok(producer.commit(give_up)?)
+    }
+
+    fn pending<'a>(
+        &'a self,
+        parts: &'a [PartitionId],
+    ) -> impl Iterator<Item = (PartitionId, &'a Effects, Offset)> + 'a {
+        let folding = |owned: &'a Owned| match &owned.state {
+            super::owned::State::Folding(folding) => Some(folding),
+            _ => None,
+        };
+        parts.iter().filter_map(move |partition| {
+            let folding = folding(self.owned.get(partition)?)?;
+            Some((*partition, &folding.part.effects, folding.next))
+        })
+    }
+
+    /// Counts what was committed and forgets it.
+    fn committed(&mut self, parts: &[PartitionId]) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+        let mut records = 0;
+        for partition in parts {
+            let Some(owned) = self.owned.get_mut(partition) else { continue };
+            owned.failures = 0;
+            let slot = std::sync::Arc::clone(&owned.slot);
+            let Some(folding) = owned.folding() else { continue };
+            let metrics = &self.shared.metrics;
+            records += folding.part.verdicts.len();
+            let mut slowest: Option<f64> = None;
+            for (verdict, timestamp) in &folding.part.verdicts {
+                metrics.record(verdict);
+                if let Some(at) = timestamp {
+                    let ms = (now - at.0) as f64;
+                    metrics.event_to_commit(ms / 1000.0);
+                    slowest = Some(slowest.map_or(ms, |s| s.max(ms)));
+                }
+            }
+            for notice in &folding.part.effects.notices {
+                metrics.notice(notice);
+            }
+            for record in folding.part.effects.stream() {
+                if let Some(json) = suggestion_json(record) {
+                    self.shared.board.feed.push(FeedItem { json, latency_ms: slowest });
+                }
+            }
+            folding.committed = Some(folding.next);
+            slot.set_next_offset(folding.next);
+            folding.part.clear();
+        }
+        self.shared.metrics.batch(records);
+        self.pacing.committed(records, Instant::now());
+        self.refill();
+    }
+
+    /// Aborts and holds the batch; no state rolls back, since nothing outside saw it.
+    fn abort(&mut self, cause: &str, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+        tracing::warn!(cause, "transaction aborted; the batch will be published again");
+        let Some(producer) = self.producers.current() else { return self.unknown(None) };
+        if let Err(fault) = producer.abort(give_up) {
+            return self.unknown(Some(&fault));
+        }
+        let backoff = self.hold.map_or(BACKOFF.0, |hold| (hold.backoff * 2).min(BACKOFF.1));
+        let paused = self.hold.is_some_and(|hold| hold.paused);
+        self.hold = Some(Hold { until: Instant::now() + backoff, backoff, paused });
+        Ok(())
+    }
+
+    /// Stops the partitions whose records can never be delivered; the others' are published again.
+    fn undelivered(
+        &mut self,
+        faults: &[DeliveryFault],
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<TransactionResult, ServiceFault> {
+        self.abort(&faults.first().map_or_else(String::new, |f| format!("{}: {}", f.topic, f.cause)), give_up)?;
+        let mut result = TransactionResult::Aborted;
+        for fault in faults.iter().filter(|fault| fault.permanent) {
+            result = TransactionResult::Failed;
+            self.to_pause.push(fault.partition);
+            self.fail(fault.partition, format!("cannot publish to {}: {}", fault.topic, fault.cause), true);
+        }
+        Ok(result)
+    }
+
+    fn unknown(&mut self, fault: Option<&TransactionFault>) -> Result<(), ServiceFault> {
+        if let Some(fault) = fault {
+            tracing::warn!(%fault, "the fate of a transaction is open");
+        }
+        self.unresolved = true;
+        Ok(())
+    }
+
+    fn hold_is_over(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.to_resume = hold.paused;
+        }
+    }
+
+    /// Finds out what became of a transaction whose fate is open: a new producer settles it, then each
+    /// partition's committed offset tells. Then the batch is committed, or published again, or the
+    /// partition is restored.
+    pub fn resolve(&mut self, committed: CommittedOffsets<'_>, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+        self.producers.replace(give_up)?;
+        let parts = self.seal();
+        let found = loop {
+            if let Some(found) = committed(&parts) {
+                break found;
+            }
+            if give_up() {
+                return Err(ServiceFault::GaveUp);
+            }
+        };
+        for (partition, offset) in found {
+            let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { continue };
+            if offset == Some(folding.next) {
+                self.committed(&[partition]);
+            } else if offset != folding.committed {
+                tracing::warn!(partition = partition.0, "its offset was moved by someone else: restoring");
+                self.to_pause.push(partition);
+                self.restore(partition);
+            }
+        }
+        self.unresolved = false;
+        let paused = self.hold.is_some_and(|hold| hold.paused);
+        self.hold = Some(Hold { until: Instant::now(), backoff: BACKOFF.0, paused });
+        Ok(())
+    }
+
+    /// Tells the consumer what publishing decided.
+    pub fn steer(&mut self, fetching: &dyn Fetching) {
+        let stopped = std::mem::take(&mut self.to_pause);
+        if !stopped.is_empty() {
+            fetching.pause(&stopped);
+        }
+        if std::mem::take(&mut self.to_resume) {
+            fetching.resume(&self.fetching());
+        }
+        let fetching_now = self.fetching();
+        if let Some(hold) = &mut self.hold
+            && !std::mem::replace(&mut hold.paused, true)
+        {
+            fetching.pause(&fetching_now);
+        }
+    }
+}
+
+/// The JSON form of a published suggestion; `None` for anything else.
+fn suggestion_json(record: &OutRecord) -> Option<String> {
+    let kind = match record.topic {
+        Topic::Recovery => SuggestionKind::Recovery,
+        Topic::Transfer => SuggestionKind::Transfer,
+        _ => return None,
+    };
+    match &record.value {
+        OutValue::Json(text) => String::from_utf8(text.clone()).ok(),
+        OutValue::Avro(body) => {
+            let (suggestion, publication) = encode::decode_suggestion(kind, body).ok()?;
+            Some(encode::suggestion_json(&suggestion, &publication).to_string())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,211 @@
+//! Restores partitions, on a thread of its own beside each worker, in an order that cannot be fooled by a
+//! transaction that is still open: first the group's stable offset, only then where the state topics end.
+//! Never touches the group's membership.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+
+use super::board::{Phase, Slot};
+use super::settings::RuntimeSettings;
+use crate::engine::{Engine, Restoring, StateTopic, encode};
+use crate::kafka::headers;
+use crate::kafka::reader::StateReader;
+use crate::model::position::{Offset, PartitionId};
+
+/// Pause between attempts while the cluster does not answer.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Records between two looks at whether the partition is still wanted.
+const CHECK_EVERY: u64 = 1024;
+
+/// A partition to restore.
+pub(super) struct Job {
+    pub partition: PartitionId,
+    /// The assignment it belongs to.
+    pub generation: u64,
+    /// Where progress is shown.
+    pub slot: Arc<Slot>,
+    /// Set when it is not wanted any more.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// What came of a job.
+pub(super) struct Restored {
+    pub partition: PartitionId,
+    pub generation: u64,
+    pub took: Duration,
+    /// The engine and the next input offset, or why the state cannot be used.
+    pub outcome: Result<(Box<Engine>, Start), String>,
+}
+
+/// Where the input goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    /// The group's committed offset, if it has one.
+    pub committed: Option<Offset>,
+    /// The next offset to read.
+    pub next: Offset,
+}
+
+enum Fault {
+    Cancelled,
+    Again(KafkaError),
+    Refused(String),
+}
+
+impl From<KafkaError> for Fault {
+    fn from(error: KafkaError) -> Fault {
+        Fault::Again(error)
+    }
+}
+
+/// Works off jobs until their sender is gone.
+pub(super) fn run(settings: &RuntimeSettings, partition_count: i32, jobs: Receiver<Job>, done: Sender<Restored>) {
+    while let Ok(job) = jobs.recv() {
+        let begun = Instant::now();
+        let restorer = Restorer { settings, partition_count, job: &job };
+        let Some(outcome) = restorer.until_settled() else { continue };
+        let restored =
+            Restored { partition: job.partition, generation: job.generation, took: begun.elapsed(), outcome };
+        if done.send(restored).is_err() {
+            return;
+        }
+    }
+}
+
+struct Restorer<'a> {
+    settings: &'a RuntimeSettings,
+    partition_count: i32,
+    job: &'a Job,
+}
+
+impl Restorer<'_> {
+    /// `None` if the job was cancelled.
+    fn until_settled(&self) -> Option<Result<(Box<Engine>, Start), String>> {
+        let mut told = false;
+        loop {
+            match self.attempt() {
+                Ok((engine, start)) => return Some(Ok((Box::new(engine), start))),
+                Err(Fault::Cancelled) => return None,
+                Err(Fault::Refused(cause)) => return Some(Err(cause)),
+                Err(Fault::Again(error)) => {
+                    if !told {
+                        tracing::warn!(partition = self.job.partition.0, %error, "restore waits for the cluster");
+                        told = true;
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn attempt(&self) -> Result<(Engine, Start), Fault> {
+        let topics = &self.settings.topics;
+        let partition = self.job.partition;
+        let reader = StateReader::new(&self.settings.kafka)?;
+        // Waits until no transaction that could still move the offset is open.
+        let committed = self.persevere(|| reader.group_offset(&topics.events, partition))?;
+        let state = [
+            (StateTopic::States, &topics.states),
+            (StateTopic::Vectors, &topics.vectors),
+            (StateTopic::Bookkeeping, &topics.bookkeeping),
+        ];
+        let mut extents = Vec::with_capacity(state.len());
+        for (_, topic) in state {
+            extents.push(self.persevere(|| reader.extent(topic, partition))?);
+        }
+        let total: i64 = extents.iter().map(|e| e.end.0 - e.begin.0).sum();
+        let mut restoring = Restoring::new(Arc::clone(&self.settings.engine), partition, self.partition_count);
+        let mut before = 0;
+        for ((role, topic), extent) in state.into_iter().zip(&extents) {
+            if extent.end <= extent.begin {
+                continue;
+            }
+            while !self.persevere(|| reader.settled(topic, partition, extent.end))? {
+                std::thread::sleep(PAUSE);
+            }
+            let progress = |at: i64| (before + at - extent.begin.0) as f64 / total.max(1) as f64;
+            self.read_topic(&reader, &mut restoring, role, topic, progress)?;
+            before += extent.end.0 - extent.begin.0;
+        }
+        let (engine, checkpoint) = restoring.finish(committed).map_err(|e| Fault::Refused(e.to_string()))?;
+        let input = self.persevere(|| reader.extent(&topics.events, partition))?;
+        let next = committed.or(checkpoint.map(|c| c.next_offset)).unwrap_or(input.begin);
+        if next < input.begin || next > input.end {
+            return Err(Fault::Refused(format!(
+                "the next input offset is {next}, the input holds {} to {}: records were deleted before they were \
+                 read, or the topic was made anew; rebuild from the input",
+                input.begin, input.end
+            )));
+        }
+        Ok((engine, Start { committed, next }))
+    }
+
+    fn read_topic(
+        &self,
+        reader: &StateReader,
+        restoring: &mut Restoring,
+        role: StateTopic,
+        topic: &str,
+        progress: impl Fn(i64) -> f64,
+    ) -> Result<(), Fault> {
+        let mut refused = None;
+        let mut seen = 0u64;
+        let whole = reader.read(topic, self.job.partition, |message| {
+            seen += 1;
+            if seen.is_multiple_of(CHECK_EVERY) || message.is_none() {
+                if self.job.cancelled.load(Ordering::Relaxed) {
+                    return false;
+                }
+                if let Some(message) = message {
+                    self.job.slot.set_phase(Phase::Restoring(progress(message.offset()).clamp(0.0, 1.0)));
+                }
+            }
+            let Some(message) = message else { return true };
+            let Err(fault) = apply(restoring, role, message) else { return true };
+            refused = Some(format!("{topic} offset {}: {fault}", message.offset()));
+            false
+        })?;
+        match refused {
+            Some(fault) => Err(Fault::Refused(fault)),
+            None if whole => Ok(()),
+            None => Err(Fault::Cancelled),
+        }
+    }
+
+    /// Asks again until there is an answer or nobody wants it any more.
+    fn persevere<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, Fault> {
+        let mut told = false;
+        loop {
+            if self.job.cancelled.load(Ordering::Relaxed) {
+                return Err(Fault::Cancelled);
+            }
+            match ask() {
+                Ok(answer) => return Ok(answer),
+                Err(error) if !told => {
+                    tracing::info!(partition = self.job.partition.0, %error, "restore waits");
+                    told = true;
+                }
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+fn apply(restoring: &mut Restoring, role: StateTopic, message: &BorrowedMessage<'_>) -> Result<(), String> {
+    let key = message.key().ok_or("a state record has no key")?;
+    let body = match message.payload() {
+        None => None,
+        // A state in JSON carries its Avro body beside it.
+        Some(value) => match headers::last(message.headers(), "rekindle-state") {
+            Some(body) => Some(body),
+            None => Some(encode::strip_frame(value).ok_or("its framing is not known")?),
+        },
+    };
+    restoring.apply(role, key, body).map_err(|e| e.to_string())
+}

@@ -1,0 +1,155 @@
+//! The running service: starts the workers, tells when one fails, and stops them within ten seconds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+
+use super::board::Board;
+use super::preflight::{self, StartError};
+use super::settings::RuntimeSettings;
+use super::shard::Shared;
+use super::worker;
+use crate::http::port::QueryPort;
+use crate::telemetry::Metrics;
+
+/// From the request to stop until the last commit is given up, and until the process must be gone.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(8);
+const LEAVE_AFTER: Duration = Duration::from_millis(9500);
+
+/// Why a running service cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceFault {
+    /// Two processes use the same instance id or transactional id.
+    #[error("another instance holds this id: {id} ({cause}); give each instance its own kafka.instance_id")]
+    Fenced {
+        /// The id.
+        id: String,
+        /// What the broker said.
+        cause: String,
+    },
+    /// The consumer is of no more use.
+    #[error("consumer: {0}")]
+    Consumer(String),
+    /// A client cannot be created with these properties.
+    #[error("Kafka client: {0}")]
+    Client(String),
+    /// The last batch could not be committed in time; it is processed again after the next start.
+    #[error("shutdown: the last batch could not be committed in time; it will be processed again")]
+    GaveUp,
+    /// The system gives no more threads.
+    #[error("starting a thread: {0}")]
+    Thread(String),
+    /// A worker panicked outside of the engine.
+    #[error("worker {0} panicked")]
+    Panicked(usize),
+}
+
+impl From<KafkaError> for ServiceFault {
+    fn from(error: KafkaError) -> ServiceFault {
+        ServiceFault::Client(error.to_string())
+    }
+}
+
+/// Tells workers to stop, and then to hurry.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    requested: AtomicBool,
+    expired: AtomicBool,
+}
+
+impl Stop {
+    /// Whether to stop.
+    pub fn requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+
+    /// Whether to leave without a commit.
+    pub fn expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed)
+    }
+}
+
+/// Workers at work. Dropping it without [`Service::shutdown`] tells them to stop and does not wait.
+pub struct Service {
+    board: Arc<Board>,
+    stop: Arc<Stop>,
+    ended: Receiver<Result<(), ServiceFault>>,
+    running: usize,
+}
+
+/// Checks the topics and starts the workers. Returns as soon as they run: whether they are ready is asked
+/// through the query port.
+pub fn start(settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service, StartError> {
+    let ready = preflight::check(&settings)?;
+    let count = settings.workers.max(1);
+    let board = Arc::new(Board::new(ready.partition_count, count));
+    let stop = Arc::new(Stop::default());
+    let shared = Arc::new(Shared {
+        settings,
+        framing: ready.framing,
+        registry: ready.registry,
+        board: Arc::clone(&board),
+        metrics,
+        stop: Arc::clone(&stop),
+    });
+    let (sender, ended) = channel();
+    for number in 0..count {
+        let (shared, sender) = (Arc::clone(&shared), sender.clone());
+        let work = move || {
+            let run = || worker::run(&shared, number, ready.max_message_bytes);
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+            // Nobody listens any more if the service was dropped.
+            let _ = sender.send(caught.unwrap_or(Err(ServiceFault::Panicked(number))));
+        };
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
+    }
+    Ok(Service { board, stop, ended, running: count })
+}
+
+impl Service {
+    /// What HTTP asks; stays valid after the shutdown.
+    pub fn port(&self) -> Arc<dyn QueryPort> {
+        Arc::clone(&self.board) as Arc<dyn QueryPort>
+    }
+
+    /// Waits for a worker to fail, at most `timeout`; `None` while all is well.
+    pub fn wait(&mut self, timeout: Duration) -> Option<ServiceFault> {
+        match self.ended.recv_timeout(timeout) {
+            Ok(end) => {
+                self.running -= 1;
+                end.err()
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Not ready, stop polling, commit, give the partitions back. Takes at most ten seconds; after eight
+    /// the last batch is given up, to be processed again by the next owner.
+    pub fn shutdown(mut self) -> Result<(), ServiceFault> {
+        self.board.stopping.store(true, Ordering::Relaxed);
+        self.stop.requested.store(true, Ordering::Relaxed);
+        let begun = Instant::now();
+        let mut outcome = Ok(());
+        while self.running > 0 {
+            let phase_end = if self.stop.expired() { LEAVE_AFTER } else { GIVE_UP_AFTER };
+            match self.ended.recv_timeout(phase_end.saturating_sub(begun.elapsed())) {
+                Ok(end) => {
+                    self.running -= 1;
+                    outcome = outcome.and(end);
+                }
+                Err(_) if self.stop.expired() => return outcome.and(Err(ServiceFault::GaveUp)),
+                Err(_) => self.stop.expired.store(true, Ordering::Relaxed),
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.requested.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,328 @@
+//! A worker's share of the partitions: takes records into their engines, and drops effects and engines the
+//! moment a partition is not owned any more. Publishing is next door.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::message::BorrowedMessage;
+
+use super::batch::{Filling, Pacing, Part};
+use super::board::{Board, Phase, write};
+use super::framing::{Framing, schema_id};
+use super::owned::{Folding, Owned, State};
+use super::publish::Hold;
+use super::restorer::{Job, Restored};
+use super::retry::Producers;
+use super::service::Stop;
+use super::settings::RuntimeSettings;
+use crate::engine::{Record, WriterSchema};
+use crate::kafka::headers;
+use crate::kafka::registry::{Registry, Resolution};
+use crate::model::position::{Offset, PartitionId, Position};
+use crate::model::time::EventTime;
+use crate::model::verdict::{RejectReason, Rejection, Verdict};
+use crate::telemetry::Metrics;
+
+/// How long a partition waits before a schema is asked for again.
+const SCHEMA_PAUSE: Duration = Duration::from_secs(1);
+
+/// What all workers share.
+pub(super) struct Shared {
+    pub settings: RuntimeSettings,
+    pub framing: Framing,
+    pub registry: Option<Registry>,
+    pub board: Arc<Board>,
+    pub metrics: Arc<Metrics>,
+    pub stop: Arc<Stop>,
+}
+
+/// What the shard asks of the consumer. None of these polls.
+pub(super) trait Fetching {
+    /// Stops fetching.
+    fn pause(&self, partitions: &[PartitionId]);
+    /// Fetches again from where the consumer stood.
+    fn resume(&self, partitions: &[PartitionId]);
+    /// Moves a paused partition; `false`: not yet possible, try again.
+    fn seek(&self, partition: PartitionId, offset: Offset) -> bool;
+}
+
+/// The partitions of one worker, with the batch they share.
+pub(super) struct Shard {
+    pub shared: Arc<Shared>,
+    pub owned: BTreeMap<PartitionId, Owned>,
+    pub producers: Producers,
+    pub pacing: Pacing,
+    pub filling: Filling,
+    generation: u64,
+    jobs: Sender<Job>,
+    restored: Receiver<Restored>,
+    /// Records whose processing panicked: dead-lettered instead when they come again.
+    poison: BTreeSet<Position>,
+    joined: bool,
+    /// Set while a batch waits to be published again.
+    pub hold: Option<Hold>,
+    /// Whether the fate of the last transaction is open.
+    pub unresolved: bool,
+    /// Partitions to pause, and whether to resume all, at the next chance to tell the consumer.
+    pub to_pause: Vec<PartitionId>,
+    /// See [`Self::to_pause`].
+    pub to_resume: bool,
+}
+
+enum Took {
+    Verdict(Verdict),
+    Panicked,
+    /// The registry gives no answer now.
+    NoSchema(String),
+}
+
+impl Shard {
+    /// A worker that owns nothing yet.
+    pub fn new(shared: Arc<Shared>, producers: Producers, jobs: Sender<Job>, restored: Receiver<Restored>) -> Shard {
+        let pacing = Pacing::new(shared.settings.batch.clone());
+        Shard {
+            shared,
+            owned: BTreeMap::new(),
+            producers,
+            pacing,
+            filling: Filling::default(),
+            generation: 0,
+            jobs,
+            restored,
+            poison: BTreeSet::new(),
+            joined: false,
+            hold: None,
+            unresolved: false,
+            to_pause: Vec::new(),
+            to_resume: false,
+        }
+    }
+
+    /// Begins to restore what is owned now.
+    pub fn assigned(&mut self, partitions: &[PartitionId]) {
+        self.shared.metrics.rebalance();
+        for &partition in partitions {
+            tracing::info!(partition = partition.0, "assigned");
+            let slot = self.shared.board.add(partition);
+            let owned = Owned { generation: 0, slot, state: State::Failed(None), failures: 0 };
+            self.owned.insert(partition, owned);
+            self.restore(partition);
+        }
+        self.note_joined();
+    }
+
+    /// The worker is a member of the group.
+    pub fn note_joined(&mut self) {
+        if !std::mem::replace(&mut self.joined, true) {
+            self.shared.board.joined.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets partitions, with their engines and effects.
+    pub fn forget(&mut self, partitions: &[PartitionId]) {
+        self.shared.metrics.rebalance();
+        for partition in partitions {
+            let Some(owned) = self.owned.remove(partition) else { continue };
+            tracing::info!(partition = partition.0, "revoked");
+            self.shared.board.remove(*partition, &owned.slot);
+            self.poison.retain(|position| position.partition != *partition);
+        }
+        self.refill();
+    }
+
+    /// Drops a partition's engine and effects, and restores it from what is committed. It must be paused.
+    pub fn restore(&mut self, partition: PartitionId) {
+        self.generation += 1;
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
+        let cancelled = Arc::new(AtomicBool::new(false));
+        owned.generation = self.generation;
+        owned.state = State::Restoring(Arc::clone(&cancelled));
+        owned.slot.set_phase(Phase::Restoring(0.0));
+        let slot = Arc::clone(&owned.slot);
+        // The restorer lives as long as this shard.
+        let _ = self.jobs.send(Job { partition, generation: self.generation, slot, cancelled });
+        self.refill();
+    }
+
+    /// Stops a partition; `again`: whether to try again after a pause.
+    pub fn fail(&mut self, partition: PartitionId, cause: String, again: bool) {
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
+        tracing::error!(partition = partition.0, %cause, "partition stopped");
+        let backoff = owned.next_backoff();
+        owned.state = State::Failed(again.then(|| Instant::now() + backoff));
+        owned.slot.set_phase(Phase::Failed(cause));
+        self.refill();
+    }
+
+    /// Folds one record into its partition's engine.
+    pub fn take(&mut self, fetching: &dyn Fetching, message: &BorrowedMessage<'_>) {
+        let partition = PartitionId(message.partition());
+        let offset = Offset(message.offset());
+        let at = Position { partition, offset };
+        let poisoned = self.poison.contains(&at);
+        let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
+        // Fetched before a pause or a seek took effect: it comes again, or came already.
+        if folding.waits_until.is_some() || offset < folding.next {
+            return;
+        }
+        let timestamp = message.timestamp().to_millis().map(EventTime);
+        let before = folding.part.effects.bytes();
+        match fold(folding, self.shared.registry.as_ref(), at, message, poisoned) {
+            Took::Verdict(verdict) => {
+                let bytes = message.payload_len() + message.key_len();
+                folding.next = Offset(offset.0 + 1);
+                folding.part.took(verdict, timestamp, bytes);
+                self.filling.records += 1;
+                self.filling.bytes += bytes.max(folding.part.effects.bytes().saturating_sub(before));
+                self.filling.oldest.get_or_insert_with(Instant::now);
+            }
+            Took::NoSchema(fault) => {
+                tracing::warn!(partition = partition.0, %fault, "waiting for the schema registry");
+                fetching.pause(&[partition]);
+                folding.waits_until = Some(Instant::now() + SCHEMA_PAUSE);
+            }
+            Took::Panicked => self.panicked(fetching, at, poisoned),
+        }
+    }
+
+    /// The batch of the partition goes, its engine is restored, and the record is dead-lettered when it
+    /// comes again. If that panics too, the partition stops.
+    fn panicked(&mut self, fetching: &dyn Fetching, at: Position, again: bool) {
+        self.shared.metrics.panic();
+        fetching.pause(&[at.partition]);
+        if again {
+            self.fail(at.partition, format!("processing the record at {at} panicked twice"), false);
+            return;
+        }
+        tracing::error!(position = %at, "processing a record panicked; it will be dead-lettered");
+        self.poison.insert(at);
+        self.restore(at.partition);
+    }
+
+    /// What is due besides records: finished restores, pauses that are over. `held`: nothing may be fetched
+    /// now.
+    pub fn tend(&mut self, fetching: &dyn Fetching, held: bool) {
+        while let Ok(restored) = self.restored.try_recv() {
+            self.settle(restored);
+        }
+        let now = Instant::now();
+        let mut again = Vec::new();
+        for (&partition, owned) in &mut self.owned {
+            match &mut owned.state {
+                State::Failed(Some(at)) if *at <= now => again.push(partition),
+                State::Restored(folding) if !held && fetching.seek(partition, folding.next) => {
+                    let engine = Arc::clone(&folding.engine);
+                    let state = std::mem::replace(&mut owned.state, State::Failed(None));
+                    if let State::Restored(folding) = state {
+                        owned.state = State::Folding(folding);
+                    }
+                    owned.slot.set_phase(Phase::Running(engine));
+                    fetching.resume(&[partition]);
+                }
+                State::Folding(folding)
+                    if !held
+                        && folding.waits_until.is_some_and(|at| at <= now)
+                        && fetching.seek(partition, folding.next) =>
+                {
+                    folding.waits_until = None;
+                    fetching.resume(&[partition]);
+                }
+                _ => {}
+            }
+        }
+        for partition in again {
+            self.restore(partition);
+        }
+    }
+
+    fn settle(&mut self, restored: Restored) {
+        let Some(owned) = self.owned.get_mut(&restored.partition) else { return };
+        if owned.generation != restored.generation {
+            return;
+        }
+        match restored.outcome {
+            Ok((engine, start)) => {
+                self.shared.metrics.restore(restored.took);
+                tracing::info!(
+                    partition = restored.partition.0,
+                    next_offset = start.next.0,
+                    took_ms = restored.took.as_millis() as u64,
+                    "restored"
+                );
+                owned.slot.set_next_offset(start.next);
+                owned.state = State::Restored(Folding {
+                    engine: Arc::new(RwLock::new(*engine)),
+                    part: Part::default(),
+                    committed: start.committed,
+                    next: start.next,
+                    waits_until: None,
+                });
+            }
+            Err(cause) => self.fail(restored.partition, cause, true),
+        }
+    }
+
+    /// Whether anything waits that no record announces.
+    pub fn is_unsettled(&self) -> bool {
+        self.owned.values().any(|owned| match &owned.state {
+            State::Folding(folding) => folding.waits_until.is_some(),
+            _ => true,
+        })
+    }
+
+    /// Partitions that fetch now.
+    pub fn fetching(&self) -> Vec<PartitionId> {
+        let fetches = |owned: &Owned| matches!(&owned.state, State::Folding(f) if f.waits_until.is_none());
+        self.owned.iter().filter(|(_, owned)| fetches(owned)).map(|(&partition, _)| partition).collect()
+    }
+
+    /// Counts the batch anew.
+    pub fn refill(&mut self) {
+        let parts = self.owned.values_mut().filter_map(Owned::folding);
+        self.filling = parts.fold(Filling::default(), |filling, folding| filling.add(&folding.part));
+    }
+}
+
+fn fold(
+    folding: &mut Folding,
+    registry: Option<&Registry>,
+    at: Position,
+    message: &BorrowedMessage<'_>,
+    poisoned: bool,
+) -> Took {
+    let mut writer: Option<Arc<WriterSchema>> = None;
+    if let (Some(registry), Some(id), false) = (registry, schema_id(message.payload()), poisoned) {
+        match registry.resolve(id) {
+            Resolution::Known(schema) => writer = Some(schema),
+            Resolution::Absent => {}
+            Resolution::Unavailable(fault) => return Took::NoSchema(fault),
+        }
+    }
+    let record = Record {
+        position: at,
+        timestamp: message.timestamp().to_millis().map(EventTime),
+        // A record without a key is routed wrongly like any other that is not its tenant's; only files may
+        // leave keys out.
+        key: Some(message.key().unwrap_or_default()),
+        value: message.payload(),
+        traceparent: headers::last(message.headers(), "traceparent"),
+        writer: writer.as_deref(),
+    };
+    let Folding { engine, part, .. } = folding;
+    // Caught under the lock: whoever reads next finds the lock whole, and the engine is replaced.
+    let mut engine = write(engine);
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        if poisoned {
+            let rejection = Rejection::new(RejectReason::Poison, "processing this record panicked");
+            engine.dead_letter(record, rejection, &mut part.effects);
+            return Verdict::Rejected(RejectReason::Poison);
+        }
+        engine.process(record, &mut part.effects)
+    }));
+    caught.map_or(Took::Panicked, Took::Verdict)
+}

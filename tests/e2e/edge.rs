@@ -1,0 +1,135 @@
+//! The Kafka edge by itself: what the runtime's guarantees are built on.
+
+use std::time::Duration;
+
+use rekindle::kafka::admin::{Admin, Difference};
+use rekindle::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
+use rekindle::kafka::reader::StateReader;
+use rekindle::model::position::{Offset, PartitionId};
+
+use crate::support::broker::brokers;
+use crate::support::clients::{create_topics, read_all, settings, unique};
+
+const NEVER: &dyn Fn() -> bool = &|| false;
+
+fn send(producer: &TransactionalProducer, topic: &str, key: &str) {
+    let outgoing =
+        Outgoing { topic, partition: PartitionId(0), key: Some(key.as_bytes()), value: Some(b"v"), headers: None };
+    producer.send(outgoing).expect("queued");
+}
+
+#[test]
+fn topics_are_created_once_and_compared_afterwards() {
+    let name = unique("topics");
+    let mut settings = settings(brokers(), &name, 2);
+    create_topics(&settings);
+    let admin = Admin::new(&settings.kafka).unwrap();
+    let again = admin.create_topics(&settings.topics).unwrap();
+    assert_eq!(again.len(), 7);
+    assert!(again.iter().all(|r| !r.created && r.differences.is_empty()), "{again:?}");
+
+    settings.topics.partitions = 3;
+    settings.topics.compaction_lag = Duration::from_secs(60);
+    let differing = admin.create_topics(&settings.topics).unwrap();
+    let states = differing.iter().find(|r| r.topic == settings.topics.states).unwrap();
+    let difference = |name: &str, wanted: &str, found: &str| Difference {
+        name: name.to_owned(),
+        wanted: wanted.to_owned(),
+        found: found.to_owned(),
+    };
+    let expected = [difference("partitions", "3", "2"), difference("max.compaction.lag.ms", "60000", "86400000")];
+    assert_eq!(states.differences, expected);
+    let dead_letters = admin.max_message_bytes(&settings.topics.dead_letters).unwrap().unwrap();
+    let input = admin.max_message_bytes(&settings.topics.events).unwrap().unwrap();
+    assert_eq!(dead_letters, input + (64 << 10));
+}
+
+#[test]
+fn an_aborted_transaction_is_never_read_and_a_fenced_producer_is_told_so() {
+    let name = unique("transactions");
+    let settings = settings(brokers(), &name, 1);
+    create_topics(&settings);
+    let topic = &settings.topics.recovery;
+    let first = TransactionalProducer::new(&settings.kafka, &name, 1 << 20).unwrap();
+    first.init(NEVER).unwrap();
+    for (key, commit) in [("a", true), ("b", false), ("c", true)] {
+        first.begin().unwrap();
+        send(&first, topic, key);
+        assert!(first.drain(NEVER).unwrap().is_empty());
+        if commit { first.commit(NEVER).unwrap() } else { first.abort(NEVER).unwrap() }
+    }
+    let keys: Vec<_> = read_all(brokers(), topic, 1).into_iter().map(|r| r.key.unwrap()).collect();
+    assert_eq!(keys, [b"a", b"c"]);
+
+    // An abort right after sending, before anything is delivered, must not block.
+    first.begin().unwrap();
+    send(&first, topic, "d");
+    first.abort(NEVER).unwrap();
+
+    first.begin().unwrap();
+    send(&first, topic, "e");
+    let second = TransactionalProducer::new(&settings.kafka, &name, 1 << 20).unwrap();
+    second.init(NEVER).unwrap();
+    let outcome = first.drain(NEVER).map(|_| ()).and_then(|()| first.commit(NEVER));
+    assert!(matches!(outcome, Err(TransactionFault::Fenced(_))), "{outcome:?}");
+    assert_eq!(read_all(brokers(), topic, 1).len(), 2);
+}
+
+#[test]
+fn a_record_too_large_for_its_topic_is_a_permanent_fault() {
+    let name = unique("too-large");
+    let settings = settings(brokers(), &name, 1);
+    create_topics(&settings);
+    let producer = TransactionalProducer::new(&settings.kafka, &name, 8 << 20).unwrap();
+    producer.init(NEVER).unwrap();
+    producer.begin().unwrap();
+    let value: Vec<u8> = (0..4u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let outgoing = Outgoing {
+        topic: &settings.topics.recovery,
+        partition: PartitionId(0),
+        key: None,
+        value: Some(&value),
+        headers: None,
+    };
+    producer.send(outgoing).unwrap();
+    let faults = producer.drain(NEVER).unwrap();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].permanent, "{faults:?}");
+    assert_eq!(faults[0].partition, PartitionId(0));
+    producer.abort(NEVER).unwrap();
+}
+
+#[test]
+fn the_state_reader_waits_for_open_transactions_and_reads_to_the_end() {
+    let name = unique("reader");
+    let settings = settings(brokers(), &name, 1);
+    create_topics(&settings);
+    let (topic, partition) = (&settings.topics.states, PartitionId(0));
+    let reader = StateReader::new(&settings.kafka).unwrap();
+    assert_eq!(reader.group_offset(&settings.topics.events, partition).unwrap(), None);
+
+    let producer = TransactionalProducer::new(&settings.kafka, &name, 1 << 20).unwrap();
+    producer.init(NEVER).unwrap();
+    producer.begin().unwrap();
+    send(&producer, topic, "a");
+    producer.drain(NEVER).unwrap();
+    let extent = reader.extent(topic, partition).unwrap();
+    assert_eq!((extent.begin, extent.end), (Offset(0), Offset(1)), "an open transaction counts");
+    assert!(!reader.settled(topic, partition, extent.end).unwrap());
+    producer.commit(NEVER).unwrap();
+    crate::support::clients::eventually(
+        "settled after the commit",
+        || reader.settled(topic, partition, extent.end).unwrap(),
+        |settled| *settled,
+    );
+    // The commit marker lies behind the record: the end is reached although no record is there.
+    let mut keys = Vec::new();
+    let whole = reader
+        .read(topic, partition, |message| {
+            keys.extend(message.and_then(|m| rdkafka::Message::key(m).map(<[u8]>::to_vec)));
+            true
+        })
+        .unwrap();
+    assert!(whole);
+    assert_eq!(keys, [b"a"]);
+}

@@ -1,0 +1,208 @@
+//! Settings with names of their own for each test, and plain clients to write and read topics with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use rekindle::engine::EngineSettings;
+use rekindle::kafka::admin::Admin;
+use rekindle::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
+use rekindle::runtime::settings::{BatchSettings, RuntimeSettings};
+
+/// The longest any test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A prefix that no other test and no other run uses.
+pub fn unique(test: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    format!("{test}-{}-{}-{}", epoch.as_millis(), std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Settings of one instance over topics of `name`.
+pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
+    let topic = |role: &str| format!("{name}.{role}");
+    RuntimeSettings {
+        kafka: KafkaSettings {
+            brokers: brokers.to_owned(),
+            group_id: name.to_owned(),
+            instance_id: format!("{name}-a"),
+            transactional_id: format!("{name}-a"),
+            properties: BTreeMap::new(),
+        },
+        topics: TopicSettings {
+            events: topic("session-events"),
+            states: topic("session-states"),
+            vectors: topic("session-vectors"),
+            bookkeeping: topic("session-bookkeeping"),
+            recovery: topic("recovery-suggestions"),
+            transfer: topic("transfer-suggestions"),
+            dead_letters: topic("session-events-dlq"),
+            partitions,
+            replication: Some(1),
+            events_retention: 7 * DAY,
+            suggestions_retention: 7 * DAY,
+            dead_letters_retention: 14 * DAY,
+            compaction_lag: DAY,
+        },
+        registry: RegistrySettings::default(),
+        workers: 1,
+        batch: BatchSettings {
+            max_records: 1000,
+            max_bytes: 4 << 20,
+            max_age: Duration::from_millis(50),
+            min_interval: Duration::from_millis(10),
+        },
+        keep_membership: false,
+        engine: Arc::new(EngineSettings::default()),
+    }
+}
+
+/// Creates the topics of these settings.
+pub fn create_topics(settings: &RuntimeSettings) {
+    let admin = Admin::new(&settings.kafka).expect("admin client");
+    let reports = admin.create_topics(&settings.topics).expect("create topics");
+    assert!(reports.iter().all(|r| r.created), "topics of their own: {reports:?}");
+}
+
+/// A record read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(n, _)| n == name)?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// A plain idempotent producer that places keys as Java clients do.
+pub fn producer(brokers: &str) -> BaseProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("partitioner", "murmur2_random")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .create()
+        .expect("producer")
+}
+
+/// Sends records and waits until they are acknowledged.
+pub fn produce<'a>(brokers: &str, topic: &str, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+    let producer = producer(brokers);
+    for (key, value) in records {
+        let mut record = BaseRecord::to(topic).key(key).payload(value);
+        while let Err((error, back)) = producer.send(record) {
+            assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
+            producer.poll(Duration::from_millis(10));
+            record = back;
+        }
+    }
+    producer.flush(PATIENCE).expect("acknowledged");
+}
+
+/// Reads a topic from its beginning with `read_committed` until `enough` says so of what was read, and then
+/// on to the end that was there at that moment.
+pub fn read_until(brokers: &str, topic: &str, partitions: i32, mut enough: impl FnMut(&[Seen]) -> bool) -> Vec<Seen> {
+    let consumer = reader(brokers, topic, partitions);
+    let deadline = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
+    let mut ended = std::collections::BTreeSet::new();
+    loop {
+        match consumer.poll(Duration::from_millis(50)) {
+            Some(Ok(message)) => {
+                ended.remove(&message.partition());
+                seen.push(owned(&message));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                ended.insert(partition);
+            }
+            Some(Err(error)) => panic!("reading {topic}: {error}"),
+            None => {}
+        }
+        if ended.len() == partitions as usize && enough(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{topic}: not enough after {PATIENCE:?}: {} records", seen.len());
+    }
+}
+
+/// Everything committed in a topic now.
+pub fn read_all(brokers: &str, topic: &str, partitions: i32) -> Vec<Seen> {
+    read_until(brokers, topic, partitions, |_| true)
+}
+
+fn reader(brokers: &str, topic: &str, partitions: i32) -> BaseConsumer {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "unused")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("fetch.wait.max.ms", "10")
+        .create()
+        .expect("consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&list).expect("assign");
+    consumer
+}
+
+fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Seen {
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect::<Vec<_>>()
+    });
+    Seen {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+/// The committed offsets of a group, by partition.
+pub fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group)
+        .set("isolation.level", "read_committed")
+        .create()
+        .expect("consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, partitions - 1);
+    let found = consumer.committed_offsets(list, PATIENCE).expect("committed offsets");
+    let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+    found.elements().iter().map(|e| offset(e.offset())).collect()
+}
+
+/// Waits until something is so. Looks again after short pauses; fails with what `state` says last.
+pub fn eventually<T: std::fmt::Debug>(what: &str, mut state: impl FnMut() -> T, so: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = state();
+        if so(&now) {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "{what}: not so after {PATIENCE:?}, but {now:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
