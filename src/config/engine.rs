@@ -11,8 +11,8 @@ const DAY_MS: i64 = 86_400_000;
 const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
 const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
 
-/// All of them.
-pub fn engine(r: &mut Reader<'_>) -> EngineSettings {
+/// All of them. `input_topic` is named in dead letters.
+pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
     let spaces = spaces(r);
     let default = EngineSettings::default();
     let idle_timeout = ms(r, &["session", "idle_timeout_ms"], default.idle_timeout, 1_000..=30 * DAY_MS);
@@ -52,6 +52,7 @@ pub fn engine(r: &mut Reader<'_>) -> EngineSettings {
         reject_bad_context,
         check_partition,
         output,
+        input_topic: input_topic.to_owned(),
         policy,
         costs,
         default_cost,

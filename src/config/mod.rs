@@ -70,14 +70,15 @@ impl Config {
         }
         let mut reader = Reader::new(&raw, faults);
         let r = &mut reader;
+        let topics = edges::topics(r);
         let runtime = RuntimeSettings {
             kafka: edges::kafka(r, needs == Needs::Cluster),
-            topics: edges::topics(r),
             registry: edges::registry(r),
             workers: edges::workers(r),
             batch: edges::batch(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
-            engine: Arc::new(engine::engine(r)),
+            engine: Arc::new(engine::engine(r, &topics.events)),
+            topics,
         };
         let (http, log) = (edges::http(r), edges::log(r));
         Ok(Config { runtime, http, log, effective: reader.finish()? })
