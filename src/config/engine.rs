@@ -11,8 +11,8 @@ const DAY_MS: i64 = 86_400_000;
 const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
 const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
 
-/// All of them.
-pub fn engine(r: &mut Reader<'_>) -> EngineSettings {
+/// All of them. `input_topic`: its checked name.
+pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
     let spaces = spaces(r);
     let default = EngineSettings::default();
     let idle_timeout = ms(r, &["session", "idle_timeout_ms"], default.idle_timeout, 1_000..=30 * DAY_MS);
@@ -44,6 +44,7 @@ pub fn engine(r: &mut Reader<'_>) -> EngineSettings {
         }
     }
     EngineSettings {
+        input_topic: input_topic.to_owned(),
         spaces,
         idle_timeout,
         retention,
