@@ -95,7 +95,7 @@ fn a_remote_http_address_needs_its_flag() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [&[][..], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
+    for args in [&[][..], &["run"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
         let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);
         assert_eq!(code, Some(0), "{args:?}");
         assert!(out.contains("Example"), "{args:?}:\n{out}");

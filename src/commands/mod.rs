@@ -6,6 +6,7 @@ mod lines;
 mod produce;
 mod progress;
 mod replay;
+mod run;
 mod topics;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   rekindle replay events.jsonl             what these events suggest; no Kafka needed
+  rekindle run -c rekindle.toml            the service
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
   rekindle config check -c rekindle.toml   all faults, or the settings in effect
@@ -51,6 +53,7 @@ Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Replay(replay::Args),
     Produce(produce::Args),
     /// Create Kafka topics
@@ -74,6 +77,7 @@ enum ConfigCommand {
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use rekindle::config::Needs;
+use rekindle::engine::encode::state_json;
 use rekindle::engine::validate::murmur2;
 use rekindle::engine::{Effects, Engine, EngineSettings, OutRecord, OutValue, OutputFormat, Record, Topic};
 use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::session::SessionView;
 use rekindle::model::time::EventTime;
 use rekindle::model::verdict::Verdict;
 
@@ -31,6 +33,7 @@ use super::{Exit, UsageError};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rekindle replay events.jsonl
+  rekindle replay events.jsonl -c rekindle.toml --states | jq .status
   generate-events | rekindle replay - --strict")]
 pub struct Args {
     /// File of JSON lines; - for standard input
@@ -41,6 +44,9 @@ pub struct Args {
     /// Number of partitions the input topic has
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100_000))]
     partitions: i32,
+    /// Print the final states instead, sorted by tenant and session
+    #[arg(long)]
+    states: bool,
     /// Exit with 1 if any line was rejected
     #[arg(long)]
     strict: bool,
@@ -59,7 +65,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         out: BufWriter::with_capacity(1 << 16, std::io::stdout().lock()),
         tally: BTreeMap::new(),
         suggestions: 0,
-        progress: Progress::new(lines.size, std::io::stdout().is_terminal()),
+        print: !args.states,
+        progress: Progress::new(lines.size, std::io::stdout().is_terminal() && !args.states),
     };
     let mut number = 0;
     while lines.advance().with_context(|| format!("reading {}", args.file.display()))? {
@@ -68,6 +75,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         replay.progress.advance(lines.length, number);
     }
     replay.progress.finish();
+    if args.states {
+        replay.states()?;
+    }
     replay.out.flush()?;
     let rejected = replay.summary(number);
     Ok(if args.strict && rejected > 0 { Exit::Failed } else { Exit::Ok })
@@ -79,6 +89,7 @@ struct Replay<W: Write> {
     out: W,
     tally: BTreeMap<&'static str, u64>,
     suggestions: u64,
+    print: bool,
     progress: Progress,
 }
 
@@ -133,12 +144,23 @@ impl<W: Write> Replay<W> {
         }
         for record in self.effects.stream().iter().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
             self.suggestions += 1;
-            if let OutValue::Json(json) = &record.value {
+            if let (true, OutValue::Json(json)) = (self.print, &record.value) {
                 self.out.write_all(json)?;
                 self.out.write_all(b"\n")?;
             }
         }
         self.effects.clear();
+        Ok(())
+    }
+
+    /// Prints the states of all partitions.
+    fn states(&mut self) -> anyhow::Result<()> {
+        let mut sessions: Vec<SessionView> = self.engines.iter().flat_map(Engine::sessions).collect();
+        sessions.sort_by(|a, b| (&a.tenant, &a.session).cmp(&(&b.tenant, &b.session)));
+        for session in &sessions {
+            serde_json::to_writer(&mut self.out, &state_json(session, false))?;
+            self.out.write_all(b"\n")?;
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ const DAY_MS: i64 = 86_400_000;
 const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
 const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
 
-/// All of them. `input_topic` is named in dead letters.
+/// All of them. `input_topic`: its checked name.
 pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
     let spaces = spaces(r);
     let default = EngineSettings::default();
@@ -44,6 +44,7 @@ pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
         }
     }
     EngineSettings {
+        input_topic: input_topic.to_owned(),
         spaces,
         idle_timeout,
         retention,
@@ -52,7 +53,6 @@ pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
         reject_bad_context,
         check_partition,
         output,
-        input_topic: input_topic.to_owned(),
         policy,
         costs,
         default_cost,

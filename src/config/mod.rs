@@ -70,15 +70,17 @@ impl Config {
         }
         let mut reader = Reader::new(&raw, faults);
         let r = &mut reader;
+        let kafka = edges::kafka(r, needs == Needs::Cluster);
         let topics = edges::topics(r);
+        let engine = Arc::new(engine::engine(r, &topics.events));
         let runtime = RuntimeSettings {
-            kafka: edges::kafka(r, needs == Needs::Cluster),
+            kafka,
+            topics,
             registry: edges::registry(r),
             workers: edges::workers(r),
             batch: edges::batch(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
-            engine: Arc::new(engine::engine(r, &topics.events)),
-            topics,
+            engine,
         };
         let (http, log) = (edges::http(r), edges::log(r));
         Ok(Config { runtime, http, log, effective: reader.finish()? })
