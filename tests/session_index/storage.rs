@@ -79,6 +79,7 @@ fn a_tail_cut_anywhere_is_cut_off_reported_and_written_over() {
         let torn = TornTail { offset: ends[1] as u64, bytes: (cut - ends[1]) as u64 };
         assert_eq!(index.torn_tail(), Some(torn), "cut at {cut}");
         holds(&index, &states[..2]);
+        assert_eq!(fs::metadata(folder.path().join(LOG)).expect("the log").len(), torn.offset);
         assert!(index.store(&states[2]).expect("stores").is_applied());
         drop(index);
         let index = open(&folder);
