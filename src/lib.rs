@@ -4,9 +4,14 @@
 //! what to restore, and what to reuse.
 #![warn(missing_docs)]
 
+pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod kafka;
 pub mod model;
 pub mod runtime;
+pub mod session_index;
 pub mod telemetry;
+
+pub use session_index::SessionIndex;

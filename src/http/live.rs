@@ -1,0 +1,118 @@
+//! The live page and the two answers it is fed from. The page is whole in itself: no other host is asked.
+
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::health::restored;
+use super::port::{PartitionPhase, PartitionStatus};
+use super::problem::Problem;
+use super::server::{App, Mode};
+use crate::engine::EngineStats;
+use crate::model::session::Status;
+
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/script.js");
+
+static PAGE: LazyLock<String> =
+    LazyLock::new(|| include_str!("page/index.html").replace("/*style*/", STYLE).replace("/*script*/", SCRIPT));
+
+/// Lets the page run its own script and ask its own host, and nothing else.
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+});
+
+/// `GET /`
+pub(super) async fn page() -> Response {
+    let mut response = Html(PAGE.as_str()).into_response();
+    let headers = response.headers_mut();
+    // The policy is ASCII: constants and base64.
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// `GET /v1/status`: what this process owns and has done.
+pub(super) async fn status(State(app): State<App>) -> Json<Value> {
+    let partitions = app.port.partitions();
+    let mut sum = EngineStats::default();
+    for p in &partitions {
+        for (total, part) in sum.sessions.iter_mut().zip(p.stats.sessions) {
+            *total += part;
+        }
+        sum.gapped += p.stats.gapped;
+        sum.open_suggestions += p.stats.open_suggestions;
+    }
+    let totals = app.metrics.totals();
+    let ready = app.port.ready();
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": app.started_at,
+        "mode": match app.mode { Mode::Service => "service", Mode::Demo => "demo" },
+        "ready": ready.is_ok(),
+        "cause": ready.err(),
+        "sessions": by_status(&sum),
+        "gapped_sessions": sum.gapped,
+        "open_suggestions": sum.open_suggestions,
+        "totals": {"records": totals.records, "rejected": totals.rejected,
+            "transactions": totals.transactions, "saved_seconds": totals.saved_seconds},
+        "partitions": partitions.iter().map(partition).collect::<Vec<_>>(),
+    }))
+}
+
+fn by_status(stats: &EngineStats) -> Map<String, Value> {
+    Status::ALL.iter().zip(stats.sessions).map(|(status, n)| (status.label().to_owned(), json!(n))).collect()
+}
+
+fn partition(status: &PartitionStatus) -> Value {
+    let (phase, cause) = match &status.phase {
+        PartitionPhase::Restoring(_) => ("restoring", None),
+        PartitionPhase::Running => ("running", None),
+        PartitionPhase::Failed(cause) => ("failed", Some(cause)),
+    };
+    json!({"partition": status.partition.0, "phase": phase, "cause": cause, "restored": restored(&status.phase),
+        "next_offset": status.next_offset.map(|o| o.0), "lag": status.lag, "sessions": by_status(&status.stats)})
+}
+
+/// Where the page is in the feed.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+/// `GET /feed?after=N`: the newest published suggestions after number N (default 0), oldest first.
+pub(super) async fn feed(
+    State(app): State<App>,
+    query: Result<Query<After>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(After { after }) = query.map_err(|e| Problem::field("after", e.body_text()))?;
+    let items = app.port.feed(after);
+    let last = items.last().map_or(after, |(number, _)| *number);
+    let items: Vec<Value> = items
+        .into_iter()
+        .filter_map(|(number, item)| {
+            let suggestion: Value = serde_json::from_str(&item.json).ok()?;
+            Some(json!({"number": number, "latency_ms": item.latency_ms, "suggestion": suggestion}))
+        })
+        .collect();
+    Ok(Json(json!({"last": last, "items": items})))
+}

@@ -1,0 +1,86 @@
+//! Errors as `application/problem+json` (RFC 9457). Says what is wrong and with which field, never what
+//! another tenant holds.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::port::QueryError;
+
+/// Seconds after which asking again makes sense, while a partition moves or is being restored.
+const RETRY_SECONDS: u64 = 2;
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    field: Option<String>,
+    partition: Option<i32>,
+    progress: Option<f64>,
+    retry: bool,
+}
+
+impl Problem {
+    /// A problem of this status.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), field: None, partition: None, progress: None, retry: false }
+    }
+
+    /// A request that cannot be understood, because of this field.
+    pub fn field(field: impl Into<String>, fault: impl std::fmt::Display) -> Problem {
+        let field = field.into();
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, format!("{field}: {fault}"));
+        problem.field = Some(field);
+        problem
+    }
+
+    /// Not now.
+    pub fn unavailable(detail: impl Into<String>) -> Problem {
+        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        problem.retry = true;
+        problem
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Problem {
+        let detail = error.to_string();
+        let partition = match &error {
+            QueryError::NotFound => return Problem::new(StatusCode::NOT_FOUND, detail),
+            QueryError::NotOwned(p) | QueryError::Restoring(p, _) | QueryError::Stopped(p, _) => p.0,
+        };
+        let mut problem = Problem::unavailable(detail);
+        problem.partition = Some(partition);
+        if let QueryError::Restoring(_, progress) = error {
+            problem.progress = Some(progress);
+        }
+        problem
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let mut body =
+            json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let extensions = [
+            ("field", self.field.map(Value::from)),
+            ("partition", self.partition.map(Value::from)),
+            ("progress", self.progress.map(Value::from)),
+        ];
+        for (name, value) in extensions {
+            if let Some(value) = value {
+                body[name] = value;
+            }
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        response
+    }
+}

@@ -1,0 +1,212 @@
+//! A query port that answers from plain values, and a client that keeps what came back.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::engine::{EngineSettings, EngineStats, RecoveryQuery};
+use rekindle::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use rekindle::http::settings::HttpSettings;
+use rekindle::http::{HttpServer, Mode, serve};
+use rekindle::model::event::TransferScope;
+use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
+use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::session::{SessionView, Status, TriggerKind};
+use rekindle::model::suggestion::{
+    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Trigger,
+};
+use rekindle::model::time::{EventTime, Millis};
+use rekindle::telemetry::Metrics;
+use serde_json::Value;
+
+const AS_OF: Position = Position { partition: PartitionId(1), offset: Offset(5120) };
+
+/// What the double says.
+pub struct Double {
+    pub ready: Result<(), String>,
+    pub partitions: Vec<PartitionStatus>,
+    /// Answers every query, if set.
+    pub fault: Option<QueryError>,
+    pub feed: Vec<(u64, FeedItem)>,
+}
+
+impl Default for Double {
+    fn default() -> Self {
+        let stats = EngineStats { sessions: [7, 1, 2, 3, 0], gapped: 1, open_suggestions: 4 };
+        let status = PartitionStatus {
+            partition: PartitionId(1),
+            phase: PartitionPhase::Running,
+            next_offset: Some(Offset(5121)),
+            lag: Some(12),
+            stats,
+        };
+        Double { ready: Ok(()), partitions: vec![status], fault: None, feed: Vec::new() }
+    }
+}
+
+impl Double {
+    fn answer<T>(&self, value: T) -> Result<Answer<T>, QueryError> {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(Answer { value, as_of: AS_OF, stream_time: EventTime(1_762_340_009_000) }),
+        }
+    }
+}
+
+impl QueryPort for Double {
+    fn ready(&self) -> Result<(), String> {
+        self.ready.clone()
+    }
+
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        self.partitions.clone()
+    }
+
+    fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError> {
+        self.answer(view(tenant, session))
+    }
+
+    fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
+        self.answer(suggestion(query))
+    }
+
+    fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
+        self.feed.iter().filter(|(n, _)| *n > after).cloned().collect()
+    }
+}
+
+/// Serves a double in demo mode on a free loopback port.
+pub fn serve_double(double: Double) -> HttpServer {
+    let settings = HttpSettings { listen: ([127, 0, 0, 1], 0).into() };
+    let engine = Arc::new(EngineSettings::default());
+    serve(&settings, Arc::new(double), Arc::new(Metrics::new()), engine, Mode::Demo).expect("a free loopback port")
+}
+
+/// What came back.
+pub struct Reply {
+    pub status: u16,
+    head: String,
+    pub body: String,
+}
+
+impl Reply {
+    /// Sends these bytes and reads one answer.
+    pub fn raw(server: &HttpServer, request: &str) -> Reply {
+        let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+        // A server that refuses a body may close while it is being sent.
+        let _ = stream.write_all(request.as_bytes());
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read timeout");
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).expect("a line of the head"), 0, "the answer ends early: {head}");
+        }
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let mut body = vec![0; length.expect("answers say how long they are")];
+        reader.read_exact(&mut body).expect("the whole body");
+        let body = String::from_utf8(body).expect("answers are UTF-8");
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        Reply { status, head, body }
+    }
+
+    pub fn header(&self, name: &str) -> Option<String> {
+        let lines = self.head.lines().filter_map(|l| l.split_once(": "));
+        lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()).next()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    /// Asserts a problem of this status whose detail contains `detail`.
+    pub fn is_problem(&self, status: u16, detail: &str) {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type").as_deref(), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert!(problem["detail"].as_str().is_some_and(|d| d.contains(detail)), "{problem} does not say {detail}");
+    }
+}
+
+pub fn get(server: &HttpServer, path: &str) -> Reply {
+    Reply::raw(server, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+}
+
+pub fn post(server: &HttpServer, path: &str, body: &str) -> Reply {
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}", body.len());
+    Reply::raw(server, &format!("{head}\r\n\r\n{body}"))
+}
+
+fn view(tenant: &TenantId, session: &SessionId) -> SessionView {
+    SessionView {
+        tenant: tenant.clone(),
+        session: session.clone(),
+        user: None,
+        status: Some(Status::Interrupted),
+        end_reason: None,
+        turn_count: 4,
+        context_tokens: None,
+        started_at: None,
+        last_active: None,
+        idle_timeout: Millis(1_800_000),
+        active_adapter: None,
+        cache: None,
+        kv_cache_ref: None,
+        kv_copies: Vec::new(),
+        residency: None,
+        context: None,
+        transfer_scope: TransferScope::User,
+        parent: None,
+        continues: None,
+        taken_up_by: None,
+        context_ref: None,
+        metadata: BTreeMap::new(),
+        gapped: false,
+        open_suggestions: Vec::new(),
+        as_of: AS_OF,
+    }
+}
+
+fn suggestion(query: &RecoveryQuery) -> Suggestion {
+    let session = query.session.clone().unwrap_or_else(|| SessionId::new("s-new").expect("an id"));
+    let source = RecoverySource {
+        session: session.clone(),
+        kv_cache: None,
+        residency: None,
+        endpoint: None,
+        dp_rank: None,
+        model: None,
+        cache: query.request.cache.clone(),
+        adapter: None,
+        context_ref: None,
+        turn_count: 4,
+        last_active: None,
+    };
+    let recovery = Recovery {
+        plan: RecoveryPlan::Recompute,
+        basis: MatchBasis::OwnSession,
+        matched_tokens: None,
+        missing_tokens: None,
+        source,
+        estimate: None,
+        alternatives: Vec::new(),
+        rejected: Vec::new(),
+    };
+    Suggestion {
+        id: SuggestionId::new("0123456789abcdef0123456789abcdef").expect("an id"),
+        tenant: query.tenant.clone(),
+        session,
+        user: query.user.clone(),
+        trigger: Trigger { kind: TriggerKind::Query, event_id: None, occurred_at: None, due_at: None },
+        advice: Advice::Recovery(Box::new(recovery)),
+        score: Score::default(),
+        valid_until: None,
+        supersedes: None,
+        as_of: AS_OF,
+        policy: Name::new("policy").expect("a name"),
+        delivery: Delivery::Query,
+    }
+}
