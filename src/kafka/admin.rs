@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
@@ -108,7 +108,18 @@ impl Admin {
         for plan in output_plans(settings, input_bytes + DEAD_LETTER_ROOM) {
             reports.push(self.ensure(&plan, settings.partitions, replication)?);
         }
+        self.wait_until_visible(&reports)?;
         Ok(reports)
+    }
+
+    /// Brokers learn of a new topic a moment after its creation was confirmed.
+    fn wait_until_visible(&self, reports: &[TopicReport]) -> Result<(), AdminError> {
+        let names: Vec<_> = reports.iter().map(|r| r.topic.as_str()).collect();
+        let deadline = Instant::now() + REQUEST;
+        while self.partition_counts(&names, REQUEST)?.values().any(|n| *n == 0) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Partitions of each topic; 0 if it does not exist.

@@ -20,6 +20,8 @@ pub fn base_config(settings: &KafkaSettings) -> ClientConfig {
 /// Hands a librdkafka log line to tracing.
 pub fn trace_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     match level {
+        // A consumer's property passed to a producer, or the other way round: one map serves all clients.
+        _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, "{line}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::error!(target: "librdkafka", facility, "{line}");
         }

@@ -100,7 +100,7 @@ impl Framing {
         };
         let length = value.len().to_string();
         let hash = hex::encode(Sha256::digest(value));
-        let extra = [("rekindle-truncated", length.as_bytes()), ("rekindle-sha256", hash.as_bytes())];
+        let extra = [("truncated", length.as_bytes()), ("sha256", hash.as_bytes())];
         let whole: Vec<_> = (record.headers.iter().map(|(name, value)| (*name, &value[..]))).chain(extra).collect();
         let key = record.key.as_deref().map(|key| &key[..key.len().min(TRUNCATED_BYTES)]);
         Outgoing {
@@ -118,5 +118,81 @@ pub(super) fn schema_id(value: Option<&[u8]>) -> Option<u32> {
     match value {
         Some([0, a, b, c, d, ..]) => Some(u32::from_be_bytes([*a, *b, *c, *d])),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Headers;
+
+    use super::*;
+
+    fn framing(dead_letter_bytes: usize) -> Framing {
+        let name = |role: &str| format!("p.{role}");
+        let topics = TopicSettings {
+            events: name("in"),
+            states: name("states"),
+            vectors: name("vectors"),
+            bookkeeping: name("bookkeeping"),
+            recovery: name("recovery"),
+            transfer: name("transfer"),
+            dead_letters: name("dlq"),
+            partitions: 1,
+            replication: None,
+            events_retention: Default::default(),
+            suggestions_retention: Default::default(),
+            dead_letters_retention: Default::default(),
+            compaction_lag: Default::default(),
+        };
+        Framing::new(&topics, &EngineSettings::default(), None, dead_letter_bytes).unwrap()
+    }
+
+    fn record(topic: Topic, value: OutValue) -> OutRecord {
+        OutRecord { topic, key: Some(b"k".to_vec()), value, headers: vec![("h", b"v".to_vec())] }
+    }
+
+    #[test]
+    fn values_are_framed_by_what_they_are() {
+        let framing = framing(1 << 20);
+        let header = encode::single_object_header(Topic::Recovery).unwrap();
+        for (value, expected) in [
+            (OutValue::Avro(b"body".to_vec()), Some([&header[..], b"body"].concat())),
+            (OutValue::Json(b"{}".to_vec()), Some(b"{}".to_vec())),
+            (OutValue::Raw(Some(b"raw".to_vec())), Some(b"raw".to_vec())),
+            (OutValue::Raw(None), None),
+            (OutValue::Tombstone, None),
+        ] {
+            let (record, mut scratch) = (record(Topic::Recovery, value), Vec::new());
+            let sent = framing.outgoing(PartitionId(3), &record, &mut scratch);
+            assert_eq!(sent.value.map(<[u8]>::to_vec), expected);
+            assert_eq!((sent.topic, sent.partition, sent.key), ("p.recovery", PartitionId(3), Some(&b"k"[..])));
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_that_is_too_large_keeps_its_beginning_length_and_hash() {
+        let framing = framing(100_000);
+        let value = vec![7u8; 99_900];
+        let (record, mut scratch) = (record(Topic::DeadLetters, OutValue::Raw(Some(value.clone()))), Vec::new());
+        let sent = framing.outgoing(PartitionId(0), &record, &mut scratch);
+        assert_eq!(sent.value, Some(&value[..65_536]));
+        let headers = sent.headers.unwrap();
+        let all: Vec<_> = headers.iter().map(|h| (h.key, h.value.unwrap().to_vec())).collect();
+        let hash = hex::encode(Sha256::digest(&value)).into_bytes();
+        assert_eq!(all, [("h", b"v".to_vec()), ("truncated", b"99900".to_vec()), ("sha256", hash)]);
+    }
+
+    #[test]
+    fn only_a_confluent_frame_has_an_id() {
+        for (value, expected) in [
+            (&[0, 0, 0, 1, 2, 9][..], Some(258)),
+            (&[0, 0, 0, 0, 7], Some(7)),
+            (&[0, 0, 0, 1], None),
+            (&[0xC3, 1, 0, 0, 0, 0], None),
+            (b"{}", None),
+        ] {
+            assert_eq!(schema_id(Some(value)), expected, "{value:?}");
+        }
+        assert_eq!(schema_id(None), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What is checked before the first worker starts: that the topics exist and fit together, and that the
 //! schemas are registered.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::framing::Framing;
 use super::settings::RuntimeSettings;
@@ -10,7 +10,9 @@ use crate::kafka::registry::{Registry, RegistryFault};
 
 /// How long the cluster may take to answer first.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
-/// The same for the topics' configurations. Short: an embedded broker never says, and nothing depends on it
+/// How long topics that were just created may take to show on every broker.
+const NEW_TOPICS: Duration = Duration::from_secs(3);
+/// How long the topics' configurations may take. Short: an embedded broker never says, and nothing depends on it
 /// but a warning and a limit whose default is the brokers' own.
 const CONFIGURATIONS: Duration = Duration::from_millis(1500);
 
@@ -64,11 +66,18 @@ fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartErr
     let t = &settings.topics;
     let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
     let names = names.map(String::as_str);
-    let counts = admin.partition_counts(&names, FIRST_ANSWER)?;
-    let missing: Vec<_> = counts.iter().filter(|(_, n)| **n == 0).map(|(name, _)| (*name).to_owned()).collect();
-    if !missing.is_empty() {
-        return Err(StartError::MissingTopics(missing));
-    }
+    let deadline = Instant::now() + NEW_TOPICS;
+    let counts = loop {
+        let counts = admin.partition_counts(&names, FIRST_ANSWER)?;
+        let missing: Vec<_> = counts.iter().filter(|(_, n)| **n == 0).map(|(name, _)| (*name).to_owned()).collect();
+        if missing.is_empty() {
+            break counts;
+        }
+        if Instant::now() >= deadline {
+            return Err(StartError::MissingTopics(missing));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
     let expected = counts[t.events.as_str()];
     match counts.iter().find(|(_, n)| **n != expected) {
         Some((topic, &found)) => Err(StartError::PartitionCounts { topic: (*topic).to_owned(), found, expected }),

@@ -59,7 +59,10 @@ impl Shard {
         let begun = Instant::now();
         let outcome = match self.producers.current() {
             Some(producer) => self.attempt(producer, &parts, group, give_up),
-            None => return self.unknown(None),
+            None => {
+                self.unresolved = true;
+                return Ok(());
+            }
         };
         let result = match outcome {
             Ok(()) => {
@@ -67,19 +70,8 @@ impl Shard {
                 self.hold_is_over();
                 TransactionResult::Committed
             }
-            Err(Fault::Transaction(fault @ (TransactionFault::GaveUp | TransactionFault::Fatal(_)))) => {
-                self.unknown(Some(&fault))?;
-                TransactionResult::Unknown
-            }
-            Err(Fault::Transaction(TransactionFault::Fenced(cause))) => {
-                self.shared.metrics.transaction(TransactionResult::Fenced, begun.elapsed());
-                self.producers.note_fenced(&cause)?;
-                return self.unknown(None);
-            }
-            Err(Fault::Transaction(TransactionFault::Abortable(cause))) => {
-                self.abort(&cause, give_up)?;
-                TransactionResult::Aborted
-            }
+            Err(Fault::Transaction(TransactionFault::Abortable(cause))) => self.abort(&cause, give_up)?,
+            Err(Fault::Transaction(fault)) => self.open_fate(fault)?,
             Err(Fault::Undelivered(faults)) => self.undelivered(&faults, give_up)?,
         };
         self.shared.metrics.transaction(result, begun.elapsed());
@@ -184,16 +176,27 @@ impl Shard {
     }
 
     /// Aborts and holds the batch; no state rolls back, since nothing outside saw it.
-    fn abort(&mut self, cause: &str, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+    fn abort(&mut self, cause: &str, give_up: &dyn Fn() -> bool) -> Result<TransactionResult, ServiceFault> {
         tracing::warn!(cause, "transaction aborted; the batch will be published again");
-        let Some(producer) = self.producers.current() else { return self.unknown(None) };
-        if let Err(fault) = producer.abort(give_up) {
-            return self.unknown(Some(&fault));
+        let aborted = self.producers.current().map_or(Ok(()), |producer| producer.abort(give_up));
+        if let Err(fault) = aborted {
+            return self.open_fate(fault);
         }
         let backoff = self.hold.map_or(BACKOFF.0, |hold| (hold.backoff * 2).min(BACKOFF.1));
         let paused = self.hold.is_some_and(|hold| hold.paused);
         self.hold = Some(Hold { until: Instant::now() + backoff, backoff, paused });
-        Ok(())
+        Ok(TransactionResult::Aborted)
+    }
+
+    /// The producer is of no more use: what became of the transaction has to be read back.
+    fn open_fate(&mut self, fault: TransactionFault) -> Result<TransactionResult, ServiceFault> {
+        tracing::warn!(%fault, "the fate of a transaction is open");
+        self.unresolved = true;
+        if let TransactionFault::Fenced(cause) = fault {
+            self.producers.note_fenced(&cause)?;
+            return Ok(TransactionResult::Fenced);
+        }
+        Ok(TransactionResult::Unknown)
     }
 
     /// Stops the partitions whose records can never be delivered; the others' are published again.
@@ -202,22 +205,14 @@ impl Shard {
         faults: &[DeliveryFault],
         give_up: &dyn Fn() -> bool,
     ) -> Result<TransactionResult, ServiceFault> {
-        self.abort(&faults.first().map_or_else(String::new, |f| format!("{}: {}", f.topic, f.cause)), give_up)?;
-        let mut result = TransactionResult::Aborted;
+        let cause = faults.first().map_or_else(String::new, |f| format!("{}: {}", f.topic, f.cause));
+        let mut result = self.abort(&cause, give_up)?;
         for fault in faults.iter().filter(|fault| fault.permanent) {
             result = TransactionResult::Failed;
             self.to_pause.push(fault.partition);
             self.fail(fault.partition, format!("cannot publish to {}: {}", fault.topic, fault.cause), true);
         }
         Ok(result)
-    }
-
-    fn unknown(&mut self, fault: Option<&TransactionFault>) -> Result<(), ServiceFault> {
-        if let Some(fault) = fault {
-            tracing::warn!(%fault, "the fate of a transaction is open");
-        }
-        self.unresolved = true;
-        Ok(())
     }
 
     fn hold_is_over(&mut self) {

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use rekindle::kafka::producer::TransactionalProducer;
 use rekindle::runtime::settings::RuntimeSettings;
-use rekindle::runtime::start;
+use rekindle::runtime::{ServiceFault, start};
 use rekindle::telemetry::Metrics;
 
 use crate::support::broker::brokers;
-use crate::support::clients::{committed, create_topics, eventually, produce, settings, unique};
+use crate::support::clients::{PATIENCE, committed, create_topics, eventually, produce, settings, unique};
 use crate::support::events::{Event, workload};
 use crate::support::instance::Instance;
 use crate::support::oracle::{Outcome, assert_same, published, replayed};
@@ -105,4 +106,33 @@ fn partitions_that_move_between_instances_lose_and_repeat_nothing() {
     next();
     assert_replayed(&settings, events.len());
     first.stop();
+}
+
+#[test]
+fn a_producer_that_is_fenced_once_is_replaced_and_twice_is_the_end() {
+    let settings = settings(brokers(), &unique("fenced"), 2);
+    create_topics(&settings);
+    let metrics = Arc::new(Metrics::new());
+    let mut service = start(settings.clone(), Arc::clone(&metrics)).expect("start");
+    let events = workload(5, 2000);
+    let (before, after) = events.split_at(1000);
+    send(&settings, before);
+    // With nothing under way the id changes hands once: a transaction in between would make both try again.
+    eventually("the first half is committed", || consumed(&settings), |n| *n == before.len() as i64);
+    let fence = || {
+        let id = format!("{}-0", settings.kafka.transactional_id);
+        let other = TransactionalProducer::new(&settings.kafka, &id, 1 << 20).expect("a producer");
+        other.init(&|| false).expect("the id");
+    };
+    fence();
+    send(&settings, after);
+    assert_replayed(&settings, events.len());
+    assert!(metrics.render().contains("rekindle_transactions_total{result=\"fenced\"} 1"), "{}", metrics.render());
+    assert_eq!(metrics.totals().records, events.len() as u64, "each is counted once");
+
+    fence();
+    send(&settings, &workload(6, 10));
+    let fault = service.wait(PATIENCE).expect("it gives up");
+    assert!(matches!(fault, ServiceFault::Fenced { .. }), "{fault}");
+    service.shutdown().expect("clean");
 }

@@ -212,7 +212,9 @@ pub fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> Ve
         .expect("consumer");
     let mut list = TopicPartitionList::new();
     list.add_partition_range(topic, 0, partitions - 1);
-    let found = consumer.committed_offsets(list, PATIENCE).expect("committed offsets");
+    // A broker that has just started may not be the group's coordinator yet.
+    let ask = || consumer.committed_offsets(list.clone(), Duration::from_secs(5));
+    let found = eventually("committed offsets", ask, Result::is_ok).expect("just seen to be so");
     let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
     found.elements().iter().map(|e| offset(e.offset())).collect()
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
-use rekindle::telemetry::logs::{LogSettings, init};
 
 use super::clients;
 
@@ -65,8 +64,7 @@ fn process() {
     let mut settings = clients::settings(&get("BROKERS"), &get(NAME), get("PARTITIONS").parse().expect("a number"));
     settings.kafka.instance_id = get("INSTANCE");
     settings.kafka.transactional_id = get("INSTANCE");
-    let filter = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "error".to_owned());
-    init(&LogSettings { filter, ..LogSettings::default() }).expect("logs");
+    super::show_logs();
     let mut service = start(settings, Arc::new(Metrics::new())).expect("start");
     let (closed, stdin) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

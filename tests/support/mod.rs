@@ -7,3 +7,12 @@ pub mod events;
 pub mod instance;
 pub mod oracle;
 pub mod registry;
+
+use rekindle::telemetry::logs::{LogSettings, init};
+
+/// Shows the service's logs as `REKINDLE_TEST_LOG` filters them (by default faults that need an operator).
+pub fn show_logs() {
+    let filter = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "rekindle=error".to_owned());
+    // Another test of this process may have done so.
+    let _ = init(&LogSettings { filter, ..LogSettings::default() });
+}
