@@ -20,7 +20,6 @@ const THREE_WAYS: &str = "the end to end tests need a real Apache Kafka, found i
 /// Addresses of the broker.
 pub fn brokers() -> &'static str {
     static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
-    super::show_logs();
     match BROKER.get_or_init(find) {
         Ok(broker) => &broker.addresses,
         Err(fault) => panic!("{THREE_WAYS}\n{fault}"),

@@ -31,6 +31,7 @@ pub fn unique(test: &str) -> String {
 
 /// Settings of one instance over topics of `name`.
 pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
+    super::show_logs();
     let topic = |role: &str| format!("{name}.{role}");
     RuntimeSettings {
         kafka: KafkaSettings {
