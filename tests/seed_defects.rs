@@ -121,7 +121,8 @@ fn defect_05_06_an_answer_has_the_true_cosine_and_a_session_without_embedding_no
     bench.send(&turn(1, "a", 1, vec![1.0, 1.0, 0.0, 0.0, 0.0, 0.0]));
     bench.send(&event(2, "bare", "session_started", json!({})));
     let hits = bench.search(&axis(0), &SearchFilter::default());
-    assert_eq!(hits, [("a".to_owned(), 0.707107)]);
+    let cosine = (std::f64::consts::FRAC_1_SQRT_2 * 1e6).round() / 1e6;
+    assert_eq!(hits, [("a".to_owned(), cosine)]);
 }
 
 #[test]
