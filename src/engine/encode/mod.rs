@@ -21,6 +21,17 @@ mod suggestion_read;
 mod suggestion_wire;
 mod vector;
 
+#[cfg(test)]
+pub mod arbitrary;
+#[cfg(test)]
+pub mod arbitrary_suggestion;
+#[cfg(test)]
+mod arbitrary_view;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
 pub use crate::engine::decode::codec::{DatumFault, EncodeError};
 pub use dead_letter::dead_letter;
 pub use frame::{event_single_object_header, schema_text, single_object_header, strip_frame};

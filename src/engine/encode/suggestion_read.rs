@@ -13,7 +13,7 @@ use crate::model::suggestion::*;
 use crate::model::time::EventTime;
 
 /// Every name of a score's component.
-const COMPONENTS: [&str; 10] = [
+pub(super) const COMPONENTS: &[&str] = &[
     "adapter_match",
     "declared",
     "ended",
