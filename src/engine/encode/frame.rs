@@ -20,6 +20,11 @@ pub fn schema_text(topic: Topic) -> Option<&'static str> {
     codec(topic).map(|codec| codec.text)
 }
 
+/// The Avro schema of events.
+pub fn event_schema_text() -> &'static str {
+    EVENT.text
+}
+
 /// The ten bytes that single-object encoding puts before a body: `C3 01` and the schema's fingerprint.
 pub fn single_object_header(topic: Topic) -> Option<[u8; 10]> {
     codec(topic).map(header)

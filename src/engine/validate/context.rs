@@ -16,13 +16,13 @@ pub(super) fn check(
     let space = at.to("space").name(&context.space)?;
     let covers_turn = at.to("covers_turn").small(context.covers_turn)?;
     let Some(&dim) = limits.settings.spaces.get(&space) else {
-        *fault = Some(format!("{at}.space: is not a declared space"));
+        *fault = Some(format!("{}: is not a declared space", at.to("space")));
         return Ok(None);
     };
     match unit_vector(&context.vector.0, dim) {
         Ok(vector) => Ok(Some(Context { space, vector, covers_turn })),
         Err(why) => {
-            *fault = Some(format!("{at}.vector: {why}"));
+            *fault = Some(format!("{}: {why}", at.to("vector")));
             Ok(None)
         }
     }
