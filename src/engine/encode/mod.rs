@@ -7,6 +7,7 @@ mod frame;
 mod headers;
 pub mod keys;
 mod kv;
+mod positional;
 mod read;
 mod rows;
 mod rows_read;

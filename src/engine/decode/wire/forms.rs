@@ -75,7 +75,10 @@ impl<'de> Deserialize<'de> for Moment {
                 }
             }
         }
-        deserializer.deserialize_any(MomentVisitor)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_any(MomentVisitor),
+            false => deserializer.deserialize_i64(MomentVisitor),
+        }
     }
 }
 
@@ -139,7 +142,10 @@ impl<'de> Deserialize<'de> for Hashes {
                 Ok(Hashes(bytes))
             }
         }
-        deserializer.deserialize_any(HashesVisitor)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_any(HashesVisitor),
+            false => deserializer.deserialize_byte_buf(HashesVisitor),
+        }
     }
 }
 
