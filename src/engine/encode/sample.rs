@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::bookkeeping::{Checkpoint, TopicDigest};
 use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::*;
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::*;
 use crate::model::stamp::{Register, Stamp};
+use crate::model::suggestion::*;
 use crate::model::time::{EventTime, Millis};
 
 const START: i64 = 1_762_339_000_000;
@@ -120,4 +122,90 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
         as_of,
     };
     (view, facets, book)
+}
+
+/// A recovery and a transfer for that session.
+pub(super) fn suggestions() -> [Suggestion; 2] {
+    let (view, ..) = session();
+    let source = RecoverySource {
+        session: view.session.clone(),
+        kv_cache: Some(copy()),
+        residency: Some(Residency::Reported),
+        endpoint: Some(name("http://w-2")),
+        dp_rank: Some(0),
+        model: Some(name("llama-3-70b")),
+        cache: Some(copy().cache),
+        adapter: Some(adapter()),
+        context_ref: None,
+        turn_count: 4,
+        last_active: view.last_active,
+    };
+    let recovery = Recovery {
+        plan: RecoveryPlan::RestoreKv,
+        basis: MatchBasis::OwnKv,
+        matched_tokens: Some(2304),
+        missing_tokens: Some(106),
+        source,
+        estimate: Some(Estimate {
+            restore_ms: 40.0,
+            recompute_ms: 310.0,
+            saved_ms: 270.0,
+            basis: EstimateBasis::Configured,
+        }),
+        alternatives: vec![Alternative {
+            session: SessionId::new("s-4").unwrap(),
+            plan: RecoveryPlan::ContextOnly,
+            score: 0.42,
+        }],
+        rejected: vec![RejectedCandidate {
+            session: SessionId::new("s-2").unwrap(),
+            reason: CandidateFault::WorkerEpochDead,
+        }],
+    };
+    let transfer = Transfer {
+        plan: TransferPlan::UseAdapter,
+        adapter: Some((adapter(), None)),
+        source: SessionId::new("s-4").unwrap(),
+        similarity: 0.71,
+        context_ref: None,
+        support: Some(Support { sessions: 9, for_it: 7, against: 1 }),
+        consent: TransferScope::Tenant,
+    };
+    let of = |advice, kind, n| Suggestion {
+        id: view.open_suggestions[0].clone(),
+        tenant: view.tenant.clone(),
+        session: view.session.clone(),
+        user: view.user.clone(),
+        trigger: Trigger {
+            kind,
+            event_id: Some(stamp(n).event_id.clone()),
+            occurred_at: Some(stamp(n).at),
+            due_at: None,
+        },
+        advice,
+        score: Score { total: 0.91, components: [("recency", Some(0.98)), ("similarity", None)].into() },
+        valid_until: Some(EventTime(START + 605_000)),
+        supersedes: None,
+        as_of: view.as_of,
+        policy: name("00ff"),
+        delivery: Delivery::Stream,
+    };
+    [
+        of(Advice::Recovery(Box::new(recovery)), TriggerKind::SessionInterrupted, 5),
+        of(Advice::Transfer(Box::new(transfer)), TriggerKind::ContextDrift, 3),
+    ]
+}
+
+/// A checkpoint.
+pub(super) fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        next_offset: Offset(5121),
+        stream_time: EventTime(START + 5000),
+        partition_count: 8,
+        states: TopicDigest { live_keys: 1, sum: u128::MAX - 1 },
+        vectors: TopicDigest { live_keys: 1, sum: 2 },
+        bookkeeping: TopicDigest { live_keys: 0, sum: 0 },
+        engine_version: "0.1.0".to_owned(),
+        policy: name("00ff"),
+    }
 }

@@ -244,3 +244,22 @@ fn state_json_is_the_contract_form() {
     assert!(missing("as_of") && missing("open_suggestions") && missing("fold"));
     assert_eq!(bare.as_object().unwrap().len() + 2, json.as_object().unwrap().len());
 }
+
+/// Bytes of the first version lie in compacted topics and must always be read as they were meant.
+#[test]
+fn old_bytes_still_decode() {
+    let bytes = |text: &str| hex::decode(text.split_whitespace().collect::<String>()).unwrap();
+    let (_, facets, book) = super::sample::session();
+    let restored = decode_state(&bytes(include_str!("../../../tests/data/state.hex"))).unwrap();
+    assert_eq!((restored.facets, restored.book), (facets, book));
+    let [recovery, transfer] = super::sample::suggestions();
+    let old = bytes(include_str!("../../../tests/data/recovery.hex"));
+    assert_eq!(decode_suggestion(SuggestionKind::Recovery, &old).unwrap(), (recovery, Publication::Open));
+    let old = bytes(include_str!("../../../tests/data/transfer.hex"));
+    assert_eq!(decode_suggestion(SuggestionKind::Transfer, &old).unwrap(), (transfer, Publication::Open));
+    let old = bytes(include_str!("../../../tests/data/partition.hex"));
+    assert_eq!(decode_row(&old).unwrap(), Row::Partition(super::sample::checkpoint()));
+    let (space, turn, unit) = decode_vector(&bytes(include_str!("../../../tests/data/vector.hex"))).unwrap();
+    assert_eq!((space.as_str(), turn), ("default", 4));
+    assert_eq!(unit, UnitVector::normalised(&[3.0, -4.0]).unwrap());
+}
