@@ -1,58 +1,11 @@
-//! Every limit of the contract, at the limit and beyond it, and every reason a record is refused for.
+//! Every limit of the contract, at the limit and beyond it.
 
 mod contract_support;
 
-use contract_support::{BODIES, decode_bytes, decode_with, event_json};
-use rekindle::engine::validate::{check_route, murmur2, validate};
-use rekindle::engine::{EngineSettings, Record};
-use rekindle::model::event::{ErasureScope, SessionBody, Subject, TransferScope, ValidEvent};
-use rekindle::model::ids::Name;
-use rekindle::model::position::PartitionId;
-use rekindle::model::time::EventTime;
-use rekindle::model::verdict::{RejectReason, Rejection};
-use serde_json::{Value, json};
-
-const AT: i64 = 1_762_340_000_000;
-
-fn settings() -> EngineSettings {
-    EngineSettings { spaces: [(Name::new("default").unwrap(), 3)].into(), ..EngineSettings::default() }
-}
-
-fn judge(event: &Value) -> Result<ValidEvent, Rejection> {
-    validate(decode_bytes(event.to_string().as_bytes())?, &settings(), Some(EventTime(AT)))
-}
-
-/// A body with the envelope, and a patch over both.
-fn event(body: Value, patch: Value) -> Value {
-    let mut event: Value = serde_json::from_str(&event_json(&body.to_string())).unwrap();
-    event.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
-    event
-}
-
-fn started(patch: Value) -> Value {
-    event(json!({"type": "session_started"}), patch)
-}
-
-fn turn(patch: Value) -> Value {
-    event(json!({"type": "turn_completed", "turn": 1, "input_tokens": 10, "output_tokens": 5}), patch)
-}
-
-fn placed(patch: Value) -> Value {
-    let copy = json!({"type": "kv_cache_placed", "tier": "hot", "location": {"memory": {"offset": 0}}, "cached_tokens": 1,
-        "quantization": {"quantized_store": {"precision": "Q4", "compression_ratio": 4.0}}, "created_at": AT,
-        "cache": {"namespace": "n"}});
-    event(copy, patch)
-}
-
-fn prefixed(prefix: Value) -> Value {
-    let mut whole = json!({"algorithm": "a", "block_tokens": 16, "hashes": ["1", "2"]});
-    whole.as_object_mut().unwrap().extend(prefix.as_object().unwrap().clone());
-    event(json!({"type": "resume_requested"}), json!({"prefix": whole}))
-}
-
-fn hashes(count: usize) -> Value {
-    json!(vec!["1"; count])
-}
+use RejectReason::{InvalidField, MissingField, PrefixTooLong, TooEarly, UnknownType};
+use contract_support::{AT, event, hashes, judge, placed, prefixed, started, turn};
+use rekindle::model::verdict::RejectReason;
+use serde_json::{Map, Value, json};
 
 #[test]
 fn accepted_up_to_the_limit() {
@@ -61,9 +14,7 @@ fn accepted_up_to_the_limit() {
         started(json!({"idle_timeout_ms": 1000})),
         started(json!({"idle_timeout_ms": 2_592_000_000i64})),
         started(json!({"metadata": {"k".repeat(64): "v".repeat(254)}})),
-        started(
-            json!({"metadata": (0..32).map(|i| (format!("{i:064}"), json!("v".repeat(190)))).collect::<serde_json::Map<_, _>>()}),
-        ),
+        started(json!({"metadata": keys(32, 190)})),
         started(json!({"context_ref": "é".repeat(512)})),
         started(json!({"occurred_at": AT + 300_000})),
         started(json!({"occurred_at": 0})),
@@ -80,10 +31,24 @@ fn accepted_up_to_the_limit() {
     }
 }
 
+/// Checks that each event is refused for its reason, and that the message names its field.
+fn check_refused(cases: Vec<(Value, RejectReason, &str)>) {
+    for (case, reason, field) in cases {
+        let refusal = judge(&case).expect_err(&case.to_string());
+        assert_eq!(refusal.reason, reason, "{case}: {refusal}");
+        assert!(refusal.message.starts_with(field), "{case}: {refusal}");
+        assert!(refusal.message.len() <= 200, "{refusal}");
+    }
+}
+
+/// So many keys with values of so many bytes.
+fn keys(count: usize, value_bytes: usize) -> Value {
+    Value::Object((0..count).map(|i| (format!("{i:064}"), json!("v".repeat(value_bytes)))).collect::<Map<_, _>>())
+}
+
 #[test]
-fn refused_beyond_the_limit() {
-    use RejectReason::{InvalidField, MissingField, PrefixTooLong, TooEarly, UnknownType};
-    let cases: Vec<(Value, RejectReason, &str)> = vec![
+fn envelopes_beyond_the_limit() {
+    check_refused(vec![
         (started(json!({"event_id": ""})), InvalidField, "event_id"),
         (started(json!({"event_id": "e".repeat(257)})), InvalidField, "event_id"),
         (started(json!({"tenant_id": "a/b"})), InvalidField, "tenant_id"),
@@ -106,6 +71,12 @@ fn refused_beyond_the_limit() {
         (started(json!({"producer": {"id": "p", "epoch": 1, "seq": 0}})), InvalidField, "producer.seq"),
         (started(json!({"producer": {"id": "p", "epoch": -1, "seq": 1}})), InvalidField, "producer.epoch"),
         (started(json!({"producer": {"id": "", "epoch": 1, "seq": 1}})), InvalidField, "producer.id"),
+    ]);
+}
+
+#[test]
+fn starts_beyond_the_limit() {
+    check_refused(vec![
         (started(json!({"idle_timeout_ms": 999})), InvalidField, "idle_timeout_ms"),
         (started(json!({"idle_timeout_ms": 2_592_000_001i64})), InvalidField, "idle_timeout_ms"),
         (started(json!({"transfer_scope": "all"})), InvalidField, "transfer_scope"),
@@ -117,19 +88,15 @@ fn refused_beyond_the_limit() {
         (started(json!({"metadata": {"k".repeat(65): 1}})), InvalidField, "metadata"),
         (started(json!({"metadata": {"": 1}})), InvalidField, "metadata"),
         (started(json!({"metadata": {"k": "v".repeat(255)}})), InvalidField, "metadata"),
-        (
-            started(json!({"metadata": (0..33).map(|i| (i.to_string(), json!(1))).collect::<serde_json::Map<_, _>>()})),
-            InvalidField,
-            "metadata",
-        ),
-        (
-            started(
-                json!({"metadata": (0..32).map(|i| (format!("{i:064}"), json!("v".repeat(191)))).collect::<serde_json::Map<_, _>>()}),
-            ),
-            InvalidField,
-            "metadata",
-        ),
+        (started(json!({"metadata": keys(33, 1)})), InvalidField, "metadata"),
+        (started(json!({"metadata": keys(32, 191)})), InvalidField, "metadata"),
         (started(json!({"metadata": []})), InvalidField, "metadata"),
+    ]);
+}
+
+#[test]
+fn turns_beyond_the_limit() {
+    check_refused(vec![
         (turn(json!({"turn": null})), MissingField, "turn"),
         (turn(json!({"turn": 4_294_967_296i64})), InvalidField, "turn"),
         (turn(json!({"input_tokens": -1})), InvalidField, "input_tokens"),
@@ -154,6 +121,12 @@ fn refused_beyond_the_limit() {
             InvalidField,
             "context.covers_turn",
         ),
+    ]);
+}
+
+#[test]
+fn copies_beyond_the_limit() {
+    check_refused(vec![
         (placed(json!({"tier": "lukewarm"})), InvalidField, "tier"),
         (placed(json!({"cached_tokens": -1})), InvalidField, "cached_tokens"),
         (placed(json!({"created_at": AT + 300_001})), TooEarly, "created_at"),
@@ -172,6 +145,12 @@ fn refused_beyond_the_limit() {
             InvalidField,
             "quantization.quantized_store.compression_ratio",
         ),
+    ]);
+}
+
+#[test]
+fn other_bodies_beyond_the_limit() {
+    check_refused(vec![
         (prefixed(json!({"block_tokens": 0})), InvalidField, "prefix.block_tokens"),
         (prefixed(json!({"stride": 0})), InvalidField, "prefix.stride"),
         (prefixed(json!({"stride": 2, "from_block": 3})), InvalidField, "prefix.from_block"),
@@ -202,196 +181,5 @@ fn refused_beyond_the_limit() {
             InvalidField,
             "tenant_id",
         ),
-    ];
-    for (case, reason, field) in cases {
-        let refusal = judge(&case).expect_err(&format!("{case}"));
-        assert_eq!(refusal.reason, reason, "{case}: {refusal}");
-        assert!(refusal.message.starts_with(field), "{case}: {refusal}");
-        assert!(refusal.message.len() <= 200, "{refusal}");
-    }
-}
-
-#[test]
-fn every_body_of_the_contract_is_valid() {
-    let mut settings = settings();
-    for body in BODIES {
-        let wire = decode_bytes(event_json(body).as_bytes()).unwrap();
-        validate(wire, &settings, Some(EventTime(AT))).unwrap_or_else(|e| panic!("{body}: {e}"));
-    }
-    settings.spaces.clear();
-    let wire = decode_bytes(event_json(BODIES[4]).as_bytes()).unwrap();
-    let valid = validate(wire, &settings, None).unwrap();
-    assert!(valid.context_fault.is_some_and(|fault| fault.contains("space")));
-}
-
-#[test]
-fn refused_before_fields_are_looked_at() {
-    use RejectReason::{Malformed, TooLarge, TrailingBytes, UnknownSchema};
-    let whole = started(json!({})).to_string();
-    let deep = |n: usize| format!("{{\"a\":{}1{}}}", "[".repeat(n), "]".repeat(n));
-    let cases: Vec<(Vec<u8>, RejectReason)> = vec![
-        (b"".to_vec(), Malformed),
-        (b"[]".to_vec(), Malformed),
-        (b"\"secret\"".to_vec(), Malformed),
-        (b"{\"secret".to_vec(), Malformed),
-        (b"{\"secret\":1,}".to_vec(), Malformed),
-        (b"{\"a\":\"\xff\"}".to_vec(), Malformed),
-        (b"{\"secret\":1,\"secret\":1}".to_vec(), Malformed),
-        (b"{\"a\":{\"secret\":1,\"secret\":1}}".to_vec(), Malformed),
-        (b"{\"a\":1e999}".to_vec(), Malformed),
-        (deep(16).into_bytes(), Malformed),
-        ("[".repeat(100_000).into_bytes(), Malformed),
-        (format!("{{\"a\":{}", "[".repeat(900_000)).into_bytes(), Malformed),
-        (format!("{whole}x").into_bytes(), TrailingBytes),
-        (format!("{whole}{{}}").into_bytes(), TrailingBytes),
-        (vec![b' '; 1024 * 1024 + 1], TooLarge),
-        (vec![0, 0, 0, 0], Malformed),
-        (vec![0, 0, 0, 0, 1], UnknownSchema),
-        (vec![0xC3, 0x01, 1, 2, 3], Malformed),
-        (vec![0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9], UnknownSchema),
-    ];
-    for (bytes, reason) in cases {
-        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-        let refusal = decode_bytes(&bytes).expect_err(&shown);
-        assert_eq!(refusal.reason, reason, "{shown}: {refusal}");
-        assert!(!refusal.message.contains("secret"), "{refusal}");
-    }
-    // One level less is deep enough.
-    assert_eq!(decode_bytes(deep(15).as_bytes()).unwrap_err().reason, RejectReason::MissingField);
-    let null = Record {
-        position: Default::default(),
-        timestamp: None,
-        key: None,
-        value: None,
-        traceparent: None,
-        writer: None,
-    };
-    assert_eq!(rekindle::engine::decode::decode(&null).unwrap_err().reason, Malformed);
-    // A value of exactly 1 MiB is read.
-    let padded = format!("{whole}{}", " ".repeat(1024 * 1024 - whole.len()));
-    assert!(decode_with(padded.as_bytes(), None).is_ok());
-}
-
-#[test]
-fn messages_never_quote_the_payload() {
-    for patch in [
-        json!({"event_id": "secret secret"}),
-        json!({"occurred_at": "secret"}),
-        json!({"type": "secret"}),
-        json!({"transfer_scope": "secret"}),
-        json!({"cache": "secret"}),
-        json!({"idle_timeout_ms": "secret"}),
-        json!({"metadata": {"secret": "s".repeat(300)}}),
-        json!({"producer": {"id": "p", "epoch": "secret", "seq": 1}}),
-    ] {
-        let refusal = judge(&started(patch.clone())).expect_err(&patch.to_string());
-        assert!(!refusal.message.contains("secret"), "{refusal}");
-    }
-}
-
-#[test]
-fn an_unusable_embedding_costs_the_context_alone() {
-    // 4e38 fits no f32: it becomes infinite.
-    let vectors = [
-        json!([0, 0, 0]),
-        json!([1, 2]),
-        json!([1, 2, 3, 4]),
-        json!([4e38, 0, 0]),
-        json!("AACA"),
-        json!("AADAfwAAwH8AAMB/"),
-    ];
-    for vector in vectors {
-        let context = json!({"space": "default", "vector": vector, "covers_turn": 1});
-        let sent = turn(json!({"context": context, "request_id": "r"}));
-        let valid = judge(&sent).unwrap_or_else(|e| panic!("{vector}: {e}"));
-        assert!(valid.context_fault.as_ref().is_some_and(|f| f.starts_with("context.vector")), "{vector}");
-        let Subject::Session { body: SessionBody::Turn(body), .. } = valid.subject else { panic!("{vector}") };
-        assert_eq!(body.context, None);
-        assert_eq!(body.request_id, Some(Name::new("r").unwrap()));
-        let strict = EngineSettings { reject_bad_context: true, ..settings() };
-        let refusal = validate(decode_bytes(sent.to_string().as_bytes()).unwrap(), &strict, None).unwrap_err();
-        assert_eq!(refusal.reason, RejectReason::BadContext);
-    }
-    let alone = event(
-        json!({"type": "context_embedded", "space": "elsewhere", "vector": [1, 2, 3], "covers_turn": 1}),
-        json!({}),
-    );
-    let Subject::Session { body, .. } = judge(&alone).unwrap().subject else { panic!() };
-    assert_eq!(body, SessionBody::ContextEmbedded(None));
-}
-
-#[test]
-fn defaults_are_filled_in() {
-    let Subject::Session { body: SessionBody::Started(body), .. } = judge(&started(json!({}))).unwrap().subject else {
-        panic!()
-    };
-    assert_eq!(body.transfer_scope, TransferScope::User);
-    let Subject::Session { body: SessionBody::Turn(body), .. } = judge(&turn(json!({}))).unwrap().subject else {
-        panic!()
-    };
-    assert_eq!(body.context_tokens, 15);
-    let Subject::Erasure { scope, .. } =
-        judge(&event(json!({"type": "subject_erased", "scope": "tenant"}), json!({}))).unwrap().subject
-    else {
-        panic!()
-    };
-    assert_eq!(scope, ErasureScope::Tenant);
-}
-
-#[test]
-fn the_stamp_orders_by_time_seq_id_and_body() {
-    let valid = |patch: Value| judge(&started(patch)).unwrap().stamp;
-    let base = valid(json!({}));
-    assert_eq!((base.at, base.seq, base.event_id.as_str()), (EventTime(AT), 5, "e-17"));
-    assert_eq!(valid(json!({"producer": null})).seq, 0);
-    assert_ne!(valid(json!({"context_ref": "x"})).digest, base.digest);
-    // The envelope is no part of the body's digest.
-    assert_eq!(valid(json!({"user_id": "u-2", "occurred_at": AT - 1})).digest, base.digest);
-}
-
-#[test]
-fn murmur2_is_kafkas() {
-    // From the tests of Kafka's own Java client.
-    let cases: [(&str, i32); 6] = [
-        ("21", -973_932_308),
-        ("foobar", -790_332_482),
-        ("a-little-bit-long-string", -985_981_536),
-        ("a-little-bit-longer-string", -1_486_304_829),
-        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-        ("abc", 479_470_107),
-    ];
-    for (key, hash) in cases {
-        assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");
-    }
-}
-
-#[test]
-fn keys_lead_to_their_tenants_partition() {
-    let session = judge(&started(json!({}))).unwrap();
-    let tick = judge(&event(json!({"type": "tick"}), json!({"tenant_id": "*"}))).unwrap();
-    let home = |key: &str| PartitionId(((murmur2(key.as_bytes()) & 0x7fff_ffff) % 8) as i32);
-    let away = |key: &str| PartitionId((home(key).0 + 1) % 8);
-    // key, event, partition, whether the partition is checked, accepted
-    let cases = [
-        (Some("acme"), &session, home("acme"), true, true),
-        (Some("acme"), &session, away("acme"), true, false),
-        (Some("acme"), &session, away("acme"), false, true),
-        (Some("acme#12"), &session, home("acme#12"), true, true),
-        (Some("acme#"), &session, home("acme#"), true, false),
-        (Some("acme#x"), &session, home("acme#x"), true, false),
-        (Some("acmes"), &session, home("acmes"), false, false),
-        (Some("other"), &session, home("other"), false, false),
-        (Some("*"), &session, home("*"), false, false),
-        (Some(""), &session, home(""), false, false),
-        (None, &session, away("acme"), true, true),
-        (Some("*"), &tick, PartitionId(0), true, true),
-        (Some("*"), &tick, PartitionId(7), true, true),
-        (Some("acme"), &tick, home("acme"), true, false),
-    ];
-    for (key, event, partition, check_partition, accepted) in cases {
-        let result = check_route(key.map(str::as_bytes), event, partition, 8, check_partition);
-        assert_eq!(result.is_ok(), accepted, "{key:?} in {partition}");
-    }
-    let refusal = check_route(Some(b"other"), &session, PartitionId(0), 8, true).unwrap_err();
-    assert_eq!(refusal.reason, RejectReason::Misrouted);
+    ]);
 }

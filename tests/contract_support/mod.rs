@@ -2,9 +2,14 @@
 #![allow(dead_code)]
 
 use rekindle::engine::decode::{decode, wire};
-use rekindle::engine::{Record, WriterSchema};
+use rekindle::engine::validate::validate;
+use rekindle::engine::{EngineSettings, Record, WriterSchema};
+use rekindle::model::event::ValidEvent;
+use rekindle::model::ids::Name;
 use rekindle::model::position::Position;
+use rekindle::model::time::EventTime;
 use rekindle::model::verdict::Rejection;
+use serde_json::{Value, json};
 
 /// Every body at least once, with most of its fields. The envelope is added by [`event_json`].
 pub const BODIES: &[&str] = &[
@@ -76,4 +81,54 @@ pub fn decode_with(value: &[u8], writer: Option<&WriterSchema>) -> Result<wire::
         traceparent: None,
         writer,
     })
+}
+
+/// The record's timestamp, and when the events occurred.
+pub const AT: i64 = 1_762_340_000_000;
+
+/// Settings with one space of three dimensions.
+pub fn settings() -> EngineSettings {
+    EngineSettings { spaces: [(Name::new("default").unwrap(), 3)].into(), ..EngineSettings::default() }
+}
+
+/// Decodes and validates.
+pub fn judge(event: &Value) -> Result<ValidEvent, Rejection> {
+    validate(decode_bytes(event.to_string().as_bytes())?, &settings(), Some(EventTime(AT)))
+}
+
+/// A body with the envelope, and a patch over both.
+pub fn event(body: Value, patch: Value) -> Value {
+    let mut event: Value = serde_json::from_str(&event_json(&body.to_string())).unwrap();
+    event.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    event
+}
+
+/// A start, patched.
+pub fn started(patch: Value) -> Value {
+    event(json!({"type": "session_started"}), patch)
+}
+
+/// A turn, patched.
+pub fn turn(patch: Value) -> Value {
+    event(json!({"type": "turn_completed", "turn": 1, "input_tokens": 10, "output_tokens": 5}), patch)
+}
+
+/// A copy, patched.
+pub fn placed(patch: Value) -> Value {
+    let copy = json!({"type": "kv_cache_placed", "tier": "hot", "location": {"memory": {"offset": 0}}, "cached_tokens": 1,
+        "quantization": {"quantized_store": {"precision": "Q4", "compression_ratio": 4.0}}, "created_at": AT,
+        "cache": {"namespace": "n"}});
+    event(copy, patch)
+}
+
+/// A request with a chain, patched.
+pub fn prefixed(prefix: Value) -> Value {
+    let mut whole = json!({"algorithm": "a", "block_tokens": 16, "hashes": ["1", "2"]});
+    whole.as_object_mut().unwrap().extend(prefix.as_object().unwrap().clone());
+    event(json!({"type": "resume_requested"}), json!({"prefix": whole}))
+}
+
+/// So many hashes.
+pub fn hashes(count: usize) -> Value {
+    json!(vec!["1"; count])
 }
