@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::positional;
 use crate::engine::decode::codec::{DatumFault, EncodeError, fingerprint, parse_embedded};
@@ -29,7 +28,7 @@ impl Output {
     }
 
     /// Reads exactly one datum.
-    pub(super) fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DatumFault> {
+    pub(super) fn read<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, DatumFault> {
         positional::read(bytes)
     }
 }

@@ -1,13 +1,13 @@
 //! Avro bodies to structs, by position. Nothing is allocated by an announced length that the bytes left
 //! could not hold.
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::engine::decode::codec::DatumFault;
 
 /// Reads exactly one value.
-pub(in crate::engine::encode) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DatumFault> {
+pub(in crate::engine::encode) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, DatumFault> {
     let mut reader = Reader { rest: bytes };
     let value = T::deserialize(&mut reader);
     match (value, reader.rest.len()) {
@@ -77,7 +77,7 @@ impl<'b> Reader<'b> {
     }
 }
 
-impl<'de> Deserializer<'de> for &mut Reader<'_> {
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Malformed;
 
     /// Avro does not tell types apart; every field must ask for one.
@@ -107,19 +107,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        visitor.visit_str(self.text()?)
+        visitor.visit_borrowed_str(self.text()?)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        visitor.visit_str(self.text()?)
+        visitor.visit_borrowed_str(self.text()?)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        visitor.visit_bytes(self.counted()?)
+        visitor.visit_borrowed_bytes(self.counted()?)
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        visitor.visit_bytes(self.counted()?)
+        visitor.visit_borrowed_bytes(self.counted()?)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -165,7 +165,7 @@ struct Fields<'r, 'b> {
     left: usize,
 }
 
-impl<'de> SeqAccess<'de> for Fields<'_, '_> {
+impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
     type Error = Malformed;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Malformed> {
@@ -194,7 +194,7 @@ impl Blocks<'_, '_> {
     }
 }
 
-impl<'de> SeqAccess<'de> for Blocks<'_, '_> {
+impl<'de> SeqAccess<'de> for Blocks<'_, 'de> {
     type Error = Malformed;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Malformed> {
@@ -212,7 +212,7 @@ impl<'de> SeqAccess<'de> for Blocks<'_, '_> {
     }
 }
 
-impl<'de> MapAccess<'de> for Blocks<'_, '_> {
+impl<'de> MapAccess<'de> for Blocks<'_, 'de> {
     type Error = Malformed;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Malformed> {
