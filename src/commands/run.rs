@@ -1,0 +1,97 @@
+//! `run`: starts the service and the HTTP edge, and stops both at a signal. What they do is theirs.
+
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use rekindle::http::{self, Mode};
+use rekindle::runtime::{self, Service};
+use rekindle::telemetry::Metrics;
+
+use super::Exit;
+use super::args::{ClusterArgs, allow_remote_http};
+
+/// How often to look whether a worker has failed.
+const LOOK: Duration = Duration::from_millis(200);
+/// Exit code of a second signal: what a shell reports for an interrupted process.
+const INTERRUPTED: i32 = 130;
+
+/// Run the service
+///
+/// Restores its partitions from the state topics, goes on where the last commit was, and publishes in
+/// transactions. Stops within ten seconds at SIGTERM or SIGINT, at once at the second; nothing is lost either
+/// way. The topics must exist: `rekindle topics create` makes them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rekindle run -c rekindle.toml
+  REKINDLE_KAFKA__BROKERS=kafka:9092 rekindle run
+  rekindle run -c rekindle.toml --set log.level=debug --set http.listen=127.0.0.1:9000")]
+pub struct Args {
+    #[command(flatten)]
+    config: ClusterArgs,
+    /// Let http.listen be another than a loopback address (there is no access control)
+    #[arg(long)]
+    allow_remote_http: bool,
+}
+
+/// Runs until a signal or a fault.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let config = args.config.load(&allow_remote_http(args.allow_remote_http))?;
+    let stop = signals()?;
+    let metrics = Arc::new(Metrics::new());
+    let engine = Arc::clone(config.engine());
+    let service = runtime::start(config.runtime, Arc::clone(&metrics)).context("starting")?;
+    let server = http::serve(&config.http, service.port(), metrics, engine, Mode::Service)?;
+    tracing::info!("listening on http://{}", server.address());
+    let ended = watch(service, &stop);
+    // The server answers "not ready" until here; answers under way are cut by the end of the process.
+    drop(server);
+    ended
+}
+
+/// Waits for a signal or a fault, then stops the service.
+fn watch(mut service: Service, stop: &Receiver<()>) -> anyhow::Result<Exit> {
+    let fault = loop {
+        match stop.recv_timeout(LOOK) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(fault) = service.wait(Duration::ZERO) {
+            tracing::error!(%fault, "stopping");
+            break Some(fault);
+        }
+    };
+    let stopped = service.shutdown();
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok(stopped.map(|()| Exit::Ok)?),
+    }
+}
+
+/// A message at the first SIGTERM or SIGINT; the second ends the process.
+fn signals() -> anyhow::Result<Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let (sender, receiver) = channel();
+    let listen = async move {
+        for name in ["stopping; a second signal ends the process at once", "ending at once"] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("signal: {name}");
+            // Nobody listens any more if the service is past its end.
+            let _ = sender.send(());
+        }
+        exit(INTERRUPTED)
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(listen))?;
+    Ok(receiver)
+}

@@ -1,0 +1,155 @@
+//! Settings of the engine: spaces, session times, policy, cost rates. Whatever can change an output.
+
+use std::collections::BTreeMap;
+
+use super::reader::Reader;
+use crate::engine::settings::{CostRates, EngineSettings, OutputFormat, Policy, TierRates, Weights};
+use crate::model::ids::Name;
+use crate::model::time::Millis;
+
+const DAY_MS: i64 = 86_400_000;
+const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
+const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
+
+/// All of them. `input_topic`: its checked name.
+pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
+    let spaces = spaces(r);
+    let default = EngineSettings::default();
+    let idle_timeout = ms(r, &["session", "idle_timeout_ms"], default.idle_timeout, 1_000..=30 * DAY_MS);
+    let retention = ms(r, &["session", "retention_ms"], default.retention, 60_000..=MAX_SPAN_MS);
+    if retention < idle_timeout {
+        let message = format!("must be at least session.idle_timeout_ms, {}", idle_timeout.0);
+        r.fault(&["session", "retention_ms"], message);
+    }
+    let predicted_ttl = ms(r, &["session", "predicted_ttl_ms"], default.predicted_ttl, 0..=MAX_SPAN_MS);
+    let erasure_marker = ms(r, &["session", "erasure_marker_ms"], retention, 60_000..=MAX_SPAN_MS);
+    if erasure_marker < retention {
+        let message = format!(
+            "must be at least session.retention_ms, {}: else erased events that are sent again would come back",
+            retention.0
+        );
+        r.fault(&["session", "erasure_marker_ms"], message);
+    }
+    let reject_bad_context = r.word(&["session", "on_bad_context"], false, &[("drop", false), ("reject", true)]);
+    let check_partition = r.flag(&["topics", "check_partition"], default.check_partition);
+    let formats = [("avro", OutputFormat::Avro), ("json", OutputFormat::Json)];
+    let output = r.word(&["output", "format"], default.output, &formats);
+    let policy = policy(r, default.policy);
+    let default_cost = cost(r, "default", &default.default_cost);
+    let mut costs = BTreeMap::new();
+    for namespace in r.names(&["cost"]).into_iter().filter(|n| n != "default") {
+        let rates = cost(r, &namespace, &default_cost);
+        if let Some(name) = name(r, &["cost", &namespace]) {
+            costs.insert(name, rates);
+        }
+    }
+    EngineSettings {
+        input_topic: input_topic.to_owned(),
+        spaces,
+        idle_timeout,
+        retention,
+        predicted_ttl,
+        erasure_marker,
+        reject_bad_context,
+        check_partition,
+        output,
+        policy,
+        costs,
+        default_cost,
+    }
+}
+
+/// Declared spaces; none declared: the default one.
+fn spaces(r: &mut Reader<'_>) -> BTreeMap<Name, usize> {
+    let mut given = r.names(&["spaces"]);
+    let none = given.is_empty();
+    if none {
+        given.push("default".to_owned());
+    }
+    let mut spaces = BTreeMap::new();
+    for space in given {
+        let key = ["spaces", &space, "dim"];
+        let dim = if none { Some(r.int(&key, 768, 1..=65_536)) } else { r.int_opt(&key, 1..=65_536) };
+        if dim.is_none() && r.faultless(&key) {
+            r.fault(&key, "is required: the vectors' number of components, from 1 to 65536");
+        }
+        if let (Some(name), Some(dim)) = (name(r, &["spaces", &space]), dim) {
+            spaces.insert(name, dim as usize);
+        }
+    }
+    spaces
+}
+
+fn name(r: &mut Reader<'_>, key: &[&str]) -> Option<Name> {
+    let checked = Name::new(key[key.len() - 1]);
+    if let Err(e) = &checked {
+        r.fault(key, format!("the name {e}"));
+    }
+    checked.ok()
+}
+
+fn ms(r: &mut Reader<'_>, key: &[&str], default: Millis, limits: std::ops::RangeInclusive<i64>) -> Millis {
+    Millis(r.int(key, default.0, limits))
+}
+
+fn policy(r: &mut Reader<'_>, default: Policy) -> Policy {
+    mode(r);
+    let p = |key| ["policy", key];
+    Policy {
+        floor: r.float(&p("floor"), default.floor, 0.0..=1.0),
+        k: r.int(&p("k"), default.k as i64, 1..=1000) as usize,
+        adapter_vote: r.int(&p("adapter_vote"), i64::from(default.adapter_vote), 1..=1000) as u32,
+        drift_radians: r.float(&p("drift_radians"), default.drift_radians, 1e-3..=1000.0),
+        min_similarity: r.float(&p("min_similarity"), default.min_similarity, -1.0..=1.0),
+        recency_half_life: ms(r, &p("recency_half_life_ms"), default.recency_half_life, 1..=MAX_SPAN_MS),
+        valid_for: ms(r, &p("valid_ms"), default.valid_for, 1_000..=30 * DAY_MS),
+        weights: weights(r, &default.weights),
+    }
+}
+
+/// Shadow mode and a hold-out group are words of the contract that this version does not act on: whoever
+/// asks for them must not believe to have them.
+fn mode(r: &mut Reader<'_>) {
+    if r.word(&["policy", "mode"], "on", &[("on", "on"), ("shadow", "shadow")]) != "on" {
+        r.fault(&["policy", "mode"], "\"shadow\" is not supported by this version, only \"on\"");
+    }
+    if r.float(&["policy", "holdout"], 0.0, 0.0..=1.0) != 0.0 {
+        r.fault(&["policy", "holdout"], "a hold-out group is not supported by this version, only 0.0");
+    }
+}
+
+fn weights(r: &mut Reader<'_>, default: &Weights) -> Weights {
+    let mut weight = |key: &str, default: f64| r.float(&["policy", "weights", key], default, -100.0..=100.0);
+    Weights {
+        bias: weight("bias", default.bias),
+        similarity: weight("similarity", default.similarity),
+        no_similarity: weight("no_similarity", default.no_similarity),
+        recency: weight("recency", default.recency),
+        interrupted: weight("interrupted", default.interrupted),
+        ended: weight("ended", default.ended),
+        own_session: weight("own_session", default.own_session),
+        declared: weight("declared", default.declared),
+        kv_value: weight("kv_value", default.kv_value),
+        adapter_match: weight("adapter_match", default.adapter_match),
+        support: weight("support", default.support),
+    }
+}
+
+/// Rates of a namespace; what it does not list is as in `cost.default`.
+fn cost(r: &mut Reader<'_>, namespace: &str, default: &CostRates) -> CostRates {
+    let tier = |r: &mut Reader<'_>, tier: &str, default: TierRates| TierRates {
+        ms: r.float(&["cost", namespace, tier, "ms"], default.ms, 0.0..=1e9),
+        bytes_per_s: r.float_opt(&["cost", namespace, tier, "bytes_per_s"], default.bytes_per_s, RATES),
+    };
+    CostRates {
+        prefill_tokens_per_s: r.float(
+            &["cost", namespace, "prefill_tokens_per_s"],
+            default.prefill_tokens_per_s,
+            RATES,
+        ),
+        bytes_per_token: r.float(&["cost", namespace, "bytes_per_token"], default.bytes_per_token, RATES),
+        hot: tier(r, "hot", default.hot),
+        warm: tier(r, "warm", default.warm),
+        cold: tier(r, "cold", default.cold),
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line from outside: exit codes, faults, help, and that example and manual name every setting.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn rekindle(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekindle"));
+    command.args(args).env_clear().envs(env.iter().copied()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+const CHECK: [&str; 4] = ["config", "check", "-c", "examples/rekindle.toml"];
+
+#[test]
+fn the_example_is_a_valid_configuration() {
+    let (code, out, err) = rekindle(&CHECK, &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("brokers = \"localhost:9092\""), "{out}");
+}
+
+#[test]
+fn example_and_manual_name_every_setting_and_its_default() {
+    let (_, out, _) = rekindle(&["config", "check", "--brokers", "localhost:9092"], &[]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = std::fs::read_to_string(root.join("examples/rekindle.toml")).unwrap();
+    let manual = std::fs::read_to_string(root.join("docs/operations.md")).unwrap();
+    let printed: toml::Table = out.parse().unwrap();
+    let given: toml::Table = example.parse().unwrap();
+    let mut section = String::new();
+    for line in out.lines().filter(|l| !l.is_empty()) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+            continue;
+        }
+        let unset = line.strip_prefix("# ").and_then(|l| l.strip_suffix(" is not set"));
+        let name = unset.unwrap_or_else(|| line.split(" = ").next().unwrap());
+        let (top, rest) = section.split_once('.').unwrap_or((&section, ""));
+        let row = format!("| `{}`", [top, rest, name].join(".").replace("..", "."));
+        let free = row.replace("spaces.default", "spaces.\"NAME\"").replace("cost.default", "cost.\"NAME\"");
+        assert!(manual.contains(&row) || manual.contains(&free), "docs/operations.md has no row {free}");
+        let depends_on_machine = ["instance_id", "transactional_id", "count"].contains(&name);
+        let value = |table: &toml::Table| {
+            let mut path = section.split('.').chain([name]);
+            let first = table.get(path.next()?)?.clone();
+            path.try_fold(first, |level, part| level.get(part).cloned())
+        };
+        let named = if depends_on_machine || unset.is_some() { None } else { value(&printed) };
+        let size = named.as_ref().and_then(toml::Value::as_integer) == Some(4 << 20);
+        if let (Some(expected), false) = (named, size) {
+            assert_eq!(value(&given), Some(expected), "{section}.{name} in examples/rekindle.toml");
+        } else {
+            assert!(example.contains(name), "{section}.{name} in examples/rekindle.toml");
+        }
+    }
+}
+
+#[test]
+fn all_faults_are_printed_and_the_exit_code_is_2() {
+    let faulty = [("REKINDLE_POLICY__FLOOR", "2"), ("REKINDLE_WROKER__COUNT", "1")];
+    let (code, out, err) = rekindle(&[&CHECK[..], &["--set", "batch.max_bytes=1"]].concat(), &faulty);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    for part in
+        ["3 faults", "environment REKINDLE_POLICY__FLOOR", "did you mean worker.count?", "--set batch.max_bytes"]
+    {
+        assert!(err.contains(part), "{part} in\n{err}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["no-such-command"], "unrecognized subcommand"),
+        (&["config", "check", "-c", "no-such-file.toml"], "cannot be read"),
+        (&["config", "check"], "kafka.brokers: is required"),
+        (&["replay", "no-such-file.jsonl"], "cannot be read"),
+        (&["config", "check", "--set", "policy.k"], "KEY=VALUE"),
+        (&["produce", "-"], "kafka.brokers: is required"),
+    ];
+    for (args, part) in cases {
+        let (code, _, err) = rekindle(args, &[]);
+        assert_eq!(code, Some(2), "{args:?}: {err}");
+        assert!(err.contains(part), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_remote_http_address_needs_its_flag() {
+    let remote = [("REKINDLE_HTTP__LISTEN", "0.0.0.0:8080")];
+    let (code, _, err) = rekindle(&CHECK, &remote);
+    assert!(code == Some(2) && err.contains("--allow-remote-http"), "{err}");
+    let allowed = [&CHECK[..], &["--allow-remote-http"]].concat();
+    assert_eq!(rekindle(&allowed, &remote).0, Some(0));
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    for args in [&[][..], &["run"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
+        let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);
+        assert_eq!(code, Some(0), "{args:?}");
+        assert!(out.contains("Example"), "{args:?}:\n{out}");
+    }
+}
