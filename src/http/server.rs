@@ -96,7 +96,8 @@ pub fn serve(
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-    let router = router(App { port, metrics, engine, mode, started_at, started: Instant::now() }, address.ip().is_loopback());
+    let router =
+        router(App { port, metrics, engine, mode, started_at, started: Instant::now() }, address.ip().is_loopback());
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
