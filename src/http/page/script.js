@@ -186,6 +186,11 @@ function row(item) {
 function close(s) {
   const line = rows.get(s.suggestion_id);
   if (!line) return;
+  if (s.reason === "erased") {
+    // What was erased is shown no longer.
+    rows.delete(s.suggestion_id);
+    return line.remove();
+  }
   line.classList.add("gone");
   line.classList.remove("fresh");
   line.dataset.status = s.status;
