@@ -54,6 +54,21 @@ fn a_recovery_query_is_answered_with_the_place_in_the_log() {
 }
 
 #[test]
+fn a_recovery_query_may_bring_its_cache_prefix_and_embedding() {
+    let server = serve_double(Double::default());
+    let mut vector = vec![0.0; 768];
+    vector[0] = 1.0;
+    let body = json!({"session_id": "s-9", "cache": {"namespace": "llama-3-70b/fp8", "salt_id": "blue"},
+        "prefix": {"algorithm": "xxh64", "block_tokens": 16, "hashes": ["00000000000000ff"]},
+        "context": {"space": "default", "vector": vector, "covers_turn": 4}});
+    let reply = post(&server, "/v1/tenants/acme/recovery", &body.to_string());
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    // The double hands the query's cache identity back as its source's.
+    let cache = &reply.json()["suggestion"]["source"]["cache"];
+    assert_eq!((&cache["namespace"], &cache["salt_id"]), (&json!("llama-3-70b/fp8"), &json!("blue")));
+}
+
+#[test]
 fn what_a_recovery_query_may_not_be_names_the_field() {
     let server = serve_double(Double::default());
     for (body, field) in [
@@ -63,6 +78,17 @@ fn what_a_recovery_query_may_not_be_names_the_field() {
         (json!({"session_id": "a/b"}), "session_id"),
         (json!({"user_id": "x".repeat(257)}), "user_id"),
         (json!({"session_id": "s-9", "sesion": 1}), "sesion"),
+        (json!({"session_id": "s-9", "occurred_at": 1}), "occurred_at"),
+        (json!({"user_id": "u-1", "cache": {"namespace": ""}}), "cache.namespace"),
+        (json!({"user_id": "u-1", "context": {"space": "other", "vector": [1.0], "covers_turn": 1}}), "context.space"),
+        (
+            json!({"user_id": "u-1", "context": {"space": "default", "vector": [1.0], "covers_turn": 1}}),
+            "context.vector",
+        ),
+        (
+            json!({"user_id": "u-1", "prefix": {"algorithm": "a", "block_tokens": 0, "hashes": []}}),
+            "prefix.block_tokens",
+        ),
     ] {
         let reply = post(&server, "/v1/tenants/acme/recovery", &body.to_string());
         reply.is_problem(400, "");

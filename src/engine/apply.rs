@@ -165,7 +165,7 @@ fn drift(summed: f64, last: Option<&(Name, UnitVector)>, next: &Context) -> f64 
 
 fn carries_context(body: &SessionBody) -> bool {
     match body {
-        SessionBody::ContextEmbedded(context) => context.is_some(),
+        SessionBody::ContextEmbedded(_) => true,
         SessionBody::Turn(turn) => turn.context.is_some(),
         SessionBody::ResumeRequested(request) => request.context.is_some(),
         SessionBody::Snapshot(snapshot) => snapshot.context.is_some(),

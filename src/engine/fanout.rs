@@ -33,7 +33,7 @@ impl Engine {
             | BroadcastBody::WorkerLost { worker, .. }
             | BroadcastBody::WorkerCacheCleared { worker, .. } => {
                 let holders = self.holders(worker, None);
-                if self.workers.join(stamp, body).is_none() {
+                if !self.workers.join(stamp, body) {
                     return Verdict::Duplicate;
                 }
                 let cleared = matches!(body, BroadcastBody::WorkerCacheCleared { .. });

@@ -29,7 +29,7 @@ pub struct Lens<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CopyFate {
     /// It is there; partly evicted, it carries the tokens that are left.
-    Alive(KvCopy),
+    Alive(Box<KvCopy>),
     /// It was evicted.
     Evicted,
     /// Its worker, or that worker's incarnation, is gone or was cleared.
@@ -95,7 +95,7 @@ impl Lens<'_> {
         if !self.workers.holds(self.tenant, copy) {
             return CopyFate::WorkerGone;
         }
-        CopyFate::Alive(cut_down(copy, left))
+        CopyFate::Alive(Box::new(cut_down(copy, left)))
     }
 
     /// The live copies, cheapest first: by the time until the whole context stands, then tier, then place.
@@ -110,7 +110,7 @@ impl Lens<'_> {
             &register.value,
             &register.stamp,
         ) {
-            CopyFate::Alive(copy) => Some(copy),
+            CopyFate::Alive(copy) => Some(*copy),
             CopyFate::Evicted | CopyFate::WorkerGone => None,
         };
         let mut copies: Vec<KvCopy> = facets.placements.values().filter_map(alive).collect();

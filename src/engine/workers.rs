@@ -37,47 +37,41 @@ impl Workers {
         keys.into_iter().map(|(worker, _)| worker).collect()
     }
 
-    /// Joins what a broadcast says of a worker. Returns the worker if its row changed.
-    pub fn join(&mut self, stamp: &Arc<Stamp>, body: &BroadcastBody) -> Option<Name> {
-        let (worker, change): (&Name, Box<dyn Fn(&mut WorkerRow) + '_>) = match body {
-            BroadcastBody::WorkerStarted { worker, worker_epoch, endpoint, model, dp_size } => (
-                worker,
-                Box::new(move |row| {
-                    row.epoch = row.epoch.max(Some(*worker_epoch));
-                    let newer = row.started.as_ref().is_none_or(|s| (s.epoch, &s.stamp) < (*worker_epoch, stamp));
-                    if newer {
-                        row.started = Some(WorkerStart {
-                            epoch: *worker_epoch,
-                            stamp: Arc::clone(stamp),
-                            endpoint: endpoint.clone(),
-                            model: model.clone(),
-                            dp_size: *dp_size,
-                        });
+    /// Joins what a broadcast says of a worker. Returns whether its row changed; other broadcasts change none.
+    pub fn join(&mut self, stamp: &Arc<Stamp>, body: &BroadcastBody) -> bool {
+        match body {
+            BroadcastBody::WorkerStarted { worker, worker_epoch, endpoint, model, dp_size } => {
+                let start = WorkerStart {
+                    epoch: *worker_epoch,
+                    stamp: Arc::clone(stamp),
+                    endpoint: endpoint.clone(),
+                    model: model.clone(),
+                    dp_size: *dp_size,
+                };
+                self.change(worker, None, |row| {
+                    row.epoch = row.epoch.max(Some(start.epoch));
+                    if row.started.as_ref().is_none_or(|held| (held.epoch, &held.stamp) < (start.epoch, stamp)) {
+                        row.started = Some(start);
                     }
-                }),
-            ),
-            BroadcastBody::WorkerLost { worker, worker_epoch } => (
-                worker,
-                Box::new(move |row| {
-                    row.epoch = row.epoch.max(*worker_epoch);
-                    row.lost_epoch = row.lost_epoch.max(*worker_epoch);
-                    row.lost_at = row.lost_at.max(Some(stamp.at));
-                    if worker_epoch.is_none() {
-                        row.lost_all_at = row.lost_all_at.max(Some(stamp.at));
-                    }
-                }),
-            ),
-            BroadcastBody::WorkerCacheCleared { worker, worker_epoch, tier } => (
-                worker,
-                Box::new(move |row| {
-                    row.epoch = row.epoch.max(Some(*worker_epoch));
-                    let held = row.cleared.entry(*tier).or_insert((stamp.at, *worker_epoch));
-                    *held = (*held).max((stamp.at, *worker_epoch));
-                }),
-            ),
-            _ => return None,
-        };
-        self.change(worker, None, change).then(|| worker.clone())
+                })
+            }
+            BroadcastBody::WorkerLost { worker, worker_epoch } => self.change(worker, None, |row| {
+                row.epoch = row.epoch.max(*worker_epoch);
+                row.lost_epoch = row.lost_epoch.max(*worker_epoch);
+                row.lost_at = row.lost_at.max(Some(stamp.at));
+                if worker_epoch.is_none() {
+                    row.lost_all_at = row.lost_all_at.max(Some(stamp.at));
+                }
+            }),
+            BroadcastBody::WorkerCacheCleared { worker, worker_epoch, tier } => self.change(worker, None, |row| {
+                row.epoch = row.epoch.max(Some(*worker_epoch));
+                let held = row.cleared.entry(*tier).or_insert((stamp.at, *worker_epoch));
+                *held = (*held).max((stamp.at, *worker_epoch));
+            }),
+            BroadcastBody::AdapterPublished { .. } | BroadcastBody::AdapterRetired { .. } | BroadcastBody::Tick => {
+                false
+            }
+        }
     }
 
     /// Joins an epoch that a tenant's own event mentioned. Returns whether the tenant's row changed.
@@ -85,7 +79,7 @@ impl Workers {
         self.change(worker, Some(tenant), |row| row.epoch = row.epoch.max(Some(epoch)))
     }
 
-    fn change(&mut self, worker: &Name, tenant: Option<&TenantId>, change: impl Fn(&mut WorkerRow)) -> bool {
+    fn change(&mut self, worker: &Name, tenant: Option<&TenantId>, change: impl FnOnce(&mut WorkerRow)) -> bool {
         let row = self.rows.entry((worker.clone(), tenant.cloned())).or_default();
         let before = row.clone();
         change(row);

@@ -1,7 +1,6 @@
 //! The HTTP edge: health, metrics, queries, the live page. Asks through the query port, knows no Kafka.
 
 mod health;
-mod json;
 mod live;
 pub mod port;
 mod problem;

@@ -7,11 +7,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::json as encode;
 use super::port::{Answer, QueryError};
 use super::problem::Problem;
 use super::request;
 use super::server::App;
+use crate::engine::encode;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::Publication;
 use crate::model::time::EventTime;

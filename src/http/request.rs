@@ -4,9 +4,10 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use crate::engine::{EngineSettings, RecoveryQuery};
-use crate::model::event::ResumeRequested;
+use crate::engine::{EngineSettings, Record, RecoveryQuery, decode, validate};
+use crate::model::event::{ResumeRequested, SessionBody, Subject};
 use crate::model::ids::{SessionId, TenantId, UserId};
+use crate::model::position::Position;
 
 /// Fields a query may have.
 const FIELDS: [&str; 5] = ["session_id", "user_id", "cache", "prefix", "context"];
@@ -30,7 +31,7 @@ pub(super) fn recovery_query(engine: &EngineSettings, tenant: TenantId, body: &[
     if session.is_none() && user.is_none() {
         return Err(Problem::field("session_id", "a query needs session_id or user_id"));
     }
-    let request = resume_requested(engine, fields)?;
+    let request = resume_requested(engine, &tenant, fields)?;
     Ok(RecoveryQuery { tenant, session, user, request })
 }
 
@@ -42,7 +43,42 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, P
     }
 }
 
-fn resume_requested(engine: &EngineSettings, fields: Map<String, Value>) -> Result<ResumeRequested, Problem> {
-    let _ = (engine, fields);
-    Ok(ResumeRequested { cache: None, prefix: None, context: None })
+/// Reads what a query shares with the event `resume_requested` as that event, so that both mean the same.
+fn resume_requested(
+    engine: &EngineSettings,
+    tenant: &TenantId,
+    mut fields: Map<String, Value>,
+) -> Result<ResumeRequested, Problem> {
+    for (name, value) in
+        [("type", "resume_requested"), ("event_id", "query"), ("tenant_id", tenant.as_str()), ("session_id", "query")]
+    {
+        fields.insert(name.to_owned(), Value::from(value));
+    }
+    fields.insert("occurred_at".to_owned(), Value::from(0));
+    let bytes = Value::Object(fields).to_string().into_bytes();
+    let record = Record {
+        position: Position::default(),
+        timestamp: None,
+        key: None,
+        value: Some(&bytes),
+        traceparent: None,
+        writer: None,
+    };
+    let event = decode::decode(&record).and_then(|event| validate::validate(event, engine, None));
+    let event = event.map_err(|rejection| refused(&rejection.message))?;
+    if let Some(fault) = event.context_fault {
+        return Err(refused(&fault));
+    }
+    match event.subject {
+        Subject::Session { body: SessionBody::ResumeRequested(request), .. } => Ok(request),
+        _ => Err(Problem::new(StatusCode::BAD_REQUEST, "not a recovery query")),
+    }
+}
+
+/// Messages of the decoder and of the limits begin with the field's path.
+fn refused(message: &str) -> Problem {
+    match message.split_once(": ") {
+        Some((field, fault)) if !field.contains(' ') => Problem::field(field, fault),
+        _ => Problem::new(StatusCode::BAD_REQUEST, message),
+    }
 }

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -60,6 +62,22 @@ pub struct Difference {
     pub found: String,
 }
 
+/// A topic's configuration as the broker says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TopicConfiguration(BTreeMap<String, String>);
+
+impl TopicConfiguration {
+    /// One property.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// `max.message.bytes`
+    pub fn max_message_bytes(&self) -> Option<usize> {
+        self.get("max.message.bytes")?.parse().ok()
+    }
+}
+
 struct Plan {
     topic: String,
     configs: Vec<(&'static str, String)>,
@@ -85,7 +103,8 @@ impl Admin {
         let replication = settings.replication.unwrap_or(brokers.clamp(1, 3));
         let mut reports = vec![self.ensure(&input_plan(settings), settings.partitions, replication)?];
         // The room of the dead letters follows the input's, whoever created it.
-        let input_bytes = self.max_message_bytes(&settings.events)?.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
+        let [input] = self.configurations([&settings.events], REQUEST)?;
+        let input_bytes = input.max_message_bytes().unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
         for plan in output_plans(settings, input_bytes + DEAD_LETTER_ROOM) {
             reports.push(self.ensure(&plan, settings.partitions, replication)?);
         }
@@ -107,21 +126,22 @@ impl Admin {
         Ok(topics.iter().map(|&name| (name, count(name))).collect())
     }
 
-    /// A topic's configuration by name.
-    pub fn configuration(&self, topic: &str) -> Result<BTreeMap<String, String>, AdminError> {
-        let request = [ResourceSpecifier::Topic(topic)];
-        let answers = block_on(self.client.describe_configs(&request, &options()))?;
-        let mut found = BTreeMap::new();
-        for answer in answers {
-            let resource = answer.map_err(|code| AdminError::Refused { topic: topic.to_owned(), code })?;
-            found.extend(resource.entries.into_iter().filter_map(|e| Some((e.name, e.value?))));
+    /// The configurations of topics, in the order asked.
+    pub fn configurations<const N: usize>(
+        &self,
+        topics: [&str; N],
+        timeout: Duration,
+    ) -> Result<[TopicConfiguration; N], AdminError> {
+        let request = topics.map(ResourceSpecifier::Topic);
+        let answers = block_on(self.client.describe_configs(&request, &options(timeout)))?;
+        let mut found = topics.map(|_| TopicConfiguration::default());
+        for (at, answer) in answers.into_iter().enumerate().take(N) {
+            let resource = answer.map_err(|code| AdminError::Refused { topic: topics[at].to_owned(), code })?;
+            let named = resource.specifier == OwnedResourceSpecifier::Topic(topics[at].to_owned());
+            debug_assert!(named, "answers come in the order of the request");
+            found[at].0.extend(resource.entries.into_iter().filter_map(|e| Some((e.name, e.value?))));
         }
         Ok(found)
-    }
-
-    /// A topic's `max.message.bytes`, if the broker says it.
-    pub fn max_message_bytes(&self, topic: &str) -> Result<Option<usize>, AdminError> {
-        Ok(self.configuration(topic)?.get("max.message.bytes").and_then(|v| v.parse().ok()))
     }
 
     fn ensure(&self, plan: &Plan, partitions: i32, replication: i32) -> Result<TopicReport, AdminError> {
@@ -129,7 +149,7 @@ impl Admin {
         for (name, value) in &plan.configs {
             new = new.set(name, value);
         }
-        let answers = block_on(self.client.create_topics([&new], &options()))?;
+        let answers = block_on(self.client.create_topics([&new], &options(REQUEST)))?;
         let mut report = TopicReport { topic: plan.topic.clone(), created: true, differences: Vec::new() };
         for answer in answers {
             match answer {
@@ -154,9 +174,9 @@ impl Admin {
         };
         let count = self.partition_counts(&[&plan.topic], REQUEST)?[plan.topic.as_str()];
         compare("partitions", &partitions.to_string(), &count.to_string());
-        let found = self.configuration(&plan.topic)?;
+        let [found] = self.configurations([&plan.topic], REQUEST)?;
         for (name, wanted) in &plan.configs {
-            compare(name, wanted, found.get(*name).map_or("", String::as_str));
+            compare(name, wanted, found.get(name).unwrap_or_default());
         }
         Ok(differences)
     }
@@ -199,8 +219,8 @@ fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan>
     ]
 }
 
-fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+fn options(timeout: Duration) -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
 }
 
 struct Unpark(Thread);

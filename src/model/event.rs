@@ -81,8 +81,8 @@ pub enum SessionBody {
     Started(Started),
     /// `turn_completed`
     Turn(Box<Turn>),
-    /// `context_embedded`; `None` if the embedding was unusable and dropped.
-    ContextEmbedded(Option<Context>),
+    /// `context_embedded`
+    ContextEmbedded(Context),
     /// `kv_cache_placed`, with the chain it covers if sent.
     KvPlaced(Box<KvCopy>, Option<PrefixUpdate>),
     /// `kv_cache_evicted`

@@ -10,6 +10,9 @@ use crate::kafka::registry::{Registry, RegistryFault};
 
 /// How long the cluster may take to answer first.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
+/// The same for the topics' configurations. Short: an embedded broker never says, and nothing depends on it
+/// but a warning and a limit whose default is the brokers' own.
+const CONFIGURATIONS: Duration = Duration::from_millis(1500);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,17 +54,7 @@ pub(super) struct Ready {
 pub(super) fn check(settings: &RuntimeSettings) -> Result<Ready, StartError> {
     let admin = Admin::new(&settings.kafka)?;
     let partition_count = partitions(&admin, settings)?;
-    warn_of_producers_clocks(&admin, settings);
-    let dead_letters = &settings.topics.dead_letters;
-    let max_message_bytes = match admin.max_message_bytes(dead_letters) {
-        Ok(found) => found,
-        // An embedded broker cannot say.
-        Err(error) => {
-            tracing::debug!(%error, "configuration of {dead_letters}");
-            None
-        }
-    };
-    let max_message_bytes = max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM);
+    let max_message_bytes = look_at_configurations(&admin, settings);
     let registry = settings.registry.url.as_deref().map(Registry::new);
     let framing = Framing::new(&settings.topics, &settings.engine, registry.as_ref(), max_message_bytes)?;
     Ok(Ready { partition_count, max_message_bytes, framing, registry })
@@ -83,18 +76,23 @@ fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartErr
     }
 }
 
-fn warn_of_producers_clocks(admin: &Admin, settings: &RuntimeSettings) {
-    let events = &settings.topics.events;
-    match admin.configuration(events) {
-        Ok(found) => {
-            let kind = found.get("message.timestamp.type").map_or("unknown", String::as_str);
+/// Warns where a producer's clock could move the time that deadlines follow. Returns how large a record the
+/// dead letters take.
+fn look_at_configurations(admin: &Admin, settings: &RuntimeSettings) -> usize {
+    let (events, dead_letters) = (&settings.topics.events, &settings.topics.dead_letters);
+    let mut found = None;
+    match admin.configurations([events, dead_letters], CONFIGURATIONS) {
+        Ok([input, letters]) => {
+            let kind = input.get("message.timestamp.type").unwrap_or("unknown");
             if kind != "LogAppendTime" {
                 tracing::warn!(
                     "{events} has message.timestamp.type {kind}: a producer's clock can move the time that \
                      deadlines follow; set it to LogAppendTime"
                 );
             }
+            found = letters.max_message_bytes();
         }
-        Err(error) => tracing::debug!(%error, "configuration of {events}"),
+        Err(error) => tracing::debug!(%error, "topic configurations are not to be had"),
     }
+    found.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM)
 }

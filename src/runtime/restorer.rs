@@ -207,5 +207,6 @@ fn apply(restoring: &mut Restoring, role: StateTopic, message: &BorrowedMessage<
             None => Some(encode::strip_frame(value).ok_or("its framing is not known")?),
         },
     };
-    restoring.apply(role, key, body).map_err(|e| e.to_string())
+    restoring.apply(role, key, body);
+    Ok(())
 }

@@ -39,8 +39,9 @@ fn topics_are_created_once_and_compared_afterwards() {
     };
     let expected = [difference("partitions", "3", "2"), difference("max.compaction.lag.ms", "60000", "86400000")];
     assert_eq!(states.differences, expected);
-    let dead_letters = admin.max_message_bytes(&settings.topics.dead_letters).unwrap().unwrap();
-    let input = admin.max_message_bytes(&settings.topics.events).unwrap().unwrap();
+    let topics = [settings.topics.dead_letters.as_str(), settings.topics.events.as_str()];
+    let found = admin.configurations(topics, Duration::from_secs(10)).unwrap();
+    let [dead_letters, input] = found.map(|c| c.max_message_bytes().unwrap());
     assert_eq!(dead_letters, input + (64 << 10));
 }
 

@@ -64,7 +64,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
-        engine: Arc::new(EngineSettings::default()),
+        engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..EngineSettings::default() }),
     }
 }
 

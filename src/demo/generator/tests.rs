@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::engine::{EngineSettings, Record, decode, validate};
+use crate::model::ids::Name;
+use crate::model::position::Position;
 
 fn small(seed: u64) -> GeneratorOptions {
     GeneratorOptions { seed, dim: 8, ..GeneratorOptions::default() }
@@ -88,4 +91,26 @@ fn a_task_taken_up_again_is_nearer_than_a_stranger() {
     };
     let (continued, colleague, stranger) = (cosine(0, &thread), cosine(0, &other), cosine(1, &other));
     assert!(continued > colleague + 0.15 && colleague > stranger + 0.2, "{continued} {colleague} {stranger}");
+}
+
+#[test]
+fn every_event_passes_every_limit_of_the_contract() {
+    let settings = EngineSettings {
+        spaces: BTreeMap::from([(Name::new("default").expect("a name"), 8)]),
+        reject_bad_context: true,
+        ..EngineSettings::default()
+    };
+    for event in Generator::new(&small(13)).take(10_000) {
+        let line = event.json.to_string();
+        let record = Record {
+            position: Position::default(),
+            timestamp: Some(event.at),
+            key: Some(event.key.as_bytes()),
+            value: Some(line.as_bytes()),
+            traceparent: None,
+            writer: None,
+        };
+        let valid = decode::decode(&record).and_then(|e| validate::validate(e, &settings, record.timestamp));
+        assert!(valid.is_ok(), "{valid:?}: {line}");
+    }
 }

@@ -74,7 +74,7 @@ fn fold_body<'a>(facets: &mut Facets, stamp: &Arc<Stamp>, body: &'a SessionBody,
     match body {
         SessionBody::Started(started) => fold_started(facets, stamp, started, change),
         SessionBody::Turn(turn) => fold_turn(facets, stamp, turn, change),
-        SessionBody::ContextEmbedded(context) => join_context(facets, stamp, context.as_ref(), change),
+        SessionBody::ContextEmbedded(context) => join_context(facets, stamp, Some(context), change),
         SessionBody::KvPlaced(copy, chain) => {
             change.placed |= kv::join_placement(facets, stamp, copy);
             join_prefix(facets, stamp, chain.as_ref(), change);

@@ -16,9 +16,9 @@ pub(super) fn check(body: wire::Body, limits: &Limits<'_>, fault: &mut Option<St
     Ok(match &body {
         B::SessionStarted(b) => SessionBody::Started(started(b)?),
         B::TurnCompleted(b) => SessionBody::Turn(Box::new(turn(b, limits, fault)?)),
-        B::ContextEmbedded(b) => SessionBody::ContextEmbedded(context::check(&At::field("context"), b, limits, fault)?),
+        B::ContextEmbedded(b) => SessionBody::ContextEmbedded(context::alone(b, limits)?),
         B::KvCachePlaced(b) => {
-            let (copy, chain) = kv::copy(&At::field("kv_cache_placed"), b, limits)?;
+            let (copy, chain) = kv::copy(&At::body(), b, limits)?;
             SessionBody::KvPlaced(Box::new(copy), chain)
         }
         B::KvCacheEvicted(b) => SessionBody::KvEvicted(kv::evicted(b)?),

@@ -5,6 +5,7 @@ use super::field::{At, Checked};
 use crate::engine::decode::wire;
 use crate::model::event::Context;
 use crate::model::vector::UnitVector;
+use crate::model::verdict::{RejectReason, Rejection};
 
 /// Checks an embedding. Where its vector or space is unusable, sets `fault` and gives `None`.
 pub(super) fn check(
@@ -16,16 +17,24 @@ pub(super) fn check(
     let space = at.to("space").name(&context.space)?;
     let covers_turn = at.to("covers_turn").small(context.covers_turn)?;
     let Some(&dim) = limits.settings.spaces.get(&space) else {
-        *fault = Some(format!("{at}.space: is not a declared space"));
+        *fault = Some(format!("{}: is not a declared space", at.to("space")));
         return Ok(None);
     };
     match unit_vector(&context.vector.0, dim) {
         Ok(vector) => Ok(Some(Context { space, vector, covers_turn })),
         Err(why) => {
-            *fault = Some(format!("{at}.vector: {why}"));
+            *fault = Some(format!("{}: {why}", at.to("vector")));
             Ok(None)
         }
     }
+}
+
+/// Checks an embedding that is all there is to an event: dropping it would leave nothing, so an unusable one
+/// refuses the event.
+pub(super) fn alone(context: &wire::Context, limits: &Limits<'_>) -> Checked<Context> {
+    let mut fault = None;
+    let checked = check(&At::body(), context, limits, &mut fault)?;
+    checked.ok_or_else(|| Rejection::new(RejectReason::BadContext, fault.unwrap_or_default()))
 }
 
 /// Checks an optional embedding.

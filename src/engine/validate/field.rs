@@ -24,6 +24,7 @@ pub(super) struct At<'p> {
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parent {
+            Some(parent) if parent.name.is_empty() => f.write_str(self.name),
             Some(parent) => write!(f, "{parent}.{}", self.name),
             None => f.write_str(self.name),
         }
@@ -34,6 +35,11 @@ impl<'p> At<'p> {
     /// A field of the event or its body.
     pub(super) fn field(name: &'static str) -> At<'static> {
         At { parent: None, name }
+    }
+
+    /// The body itself: its fields stand beside the envelope's.
+    pub(super) fn body() -> At<'static> {
+        At { parent: None, name: "" }
     }
 
     /// A field of this record.

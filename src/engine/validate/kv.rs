@@ -39,7 +39,7 @@ pub(super) fn copy(
         dp_rank: at.to("dp_rank").optional_small(&copy.dp_rank)?,
         cache: cache(&at.to("cache"), &copy.cache)?,
     };
-    let chain = at.to("prefix").optional(&copy.prefix, |at, v| prefix::check(at, v))?;
+    let chain = at.to("prefix").optional(&copy.prefix, prefix::check)?;
     Ok((checked, chain))
 }
 

@@ -130,11 +130,11 @@ function origin(s) {
 function bars(score) {
   const box = element("span", "bars");
   for (const [name, value] of Object.entries(score)) {
-    if (name === "total") continue;
+    if (name === "total" || value === null) continue;
     const bar = element("i");
-    bar.title = `${name.replaceAll("_", " ")}: ${value === null ? "unknown" : number(value, 2)}`;
+    bar.title = `${name.replaceAll("_", " ")}: ${number(value, 2)}`;
     bar.style.setProperty("--tone", tone(name));
-    bar.style.setProperty("--part", `${Math.max(0, Math.min(1, value ?? 0)) * 100}%`);
+    bar.style.setProperty("--part", `${Math.max(0, Math.min(1, value)) * 100}%`);
     box.append(bar);
   }
   box.setAttribute("aria-hidden", "true");
@@ -160,9 +160,11 @@ function row(item) {
   if (s.status !== "open") line.classList.add("gone");
   line.dataset.kind = s.kind;
   line.dataset.status = s.status;
-  const when = new Date(s.trigger.occurred_at ?? s.trigger.due_at ?? 0);
-  const time = element("time", "", when.toLocaleTimeString("en-GB"));
-  time.dateTime = when.toISOString();
+  const at = s.trigger?.occurred_at ?? s.trigger?.due_at, time = element("time", "", "–");
+  if (at) {
+    time.dateTime = new Date(at).toISOString();
+    time.textContent = new Date(at).toLocaleTimeString("en-GB");
+  }
   const plan = element("div", "plan", s.plan.replaceAll("_", " "));
   plan.style.setProperty("--tone", PLAN_TONES[s.plan] ?? "#8a8178");
   plan.append(element("small", "", s.status === "open" ? `for the ${s.consumer}` : `${s.status}: ${s.reason ?? s.outcome ?? ""}`));

@@ -66,7 +66,6 @@ impl Session {
 
     pub(super) fn sink(&mut self, world: &mut World, resume: bool) -> (Step, f64) {
         if let Some(copy) = self.copy.take_if(|c| c.held != Held::Cold) {
-            self.evicted(world, copy, "demoted");
             let held = match (copy.held, world.rng.chance(0.7)) {
                 (Held::Hot, true) => Held::Warm,
                 _ => Held::Cold,
@@ -75,6 +74,7 @@ impl Session {
             let mut body = self.copy_json(world, lower);
             set(&mut body, "type", json!("kv_cache_placed"));
             world.engine(self, body);
+            self.evicted(world, copy, "demoted");
             self.copy = Some(lower);
         }
         if resume { (Step::RequestResume, 1.5) } else { (Step::Turn, 1.0) }

@@ -1,0 +1,39 @@
+//! The runtime on librdkafka's embedded broker, as the demo uses it. It gives no guarantees, so nothing is
+//! tested here but that the service works on it at all.
+
+#[path = "support/broker.rs"]
+#[allow(dead_code)]
+mod broker;
+#[path = "support/clients.rs"]
+#[allow(dead_code)]
+mod clients;
+
+use std::sync::Arc;
+
+use rdkafka::mocking::MockCluster;
+
+use clients::{eventually, produce, settings};
+use rekindle::runtime::start;
+use rekindle::telemetry::Metrics;
+
+#[test]
+fn the_service_runs_on_the_embedded_broker() {
+    let cluster = MockCluster::new(1).expect("embedded broker");
+    let brokers = cluster.bootstrap_servers();
+    let mut settings = settings(&brokers, "embedded", 2);
+    settings.kafka.properties.insert("fetch.wait.max.ms".to_owned(), "10".to_owned());
+    let t = &settings.topics;
+    for topic in [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters] {
+        cluster.create_topic(topic, 2, 1).expect("topic");
+    }
+    for round in 1..=2u64 {
+        let metrics = Arc::new(Metrics::new());
+        let service = start(settings.clone(), Arc::clone(&metrics)).expect("start");
+        let port = service.port();
+        let _ = eventually("ready", || port.ready(), Result::is_ok);
+        produce(&brokers, &settings.topics.events, (0..50).map(|_| ("acme", &b"{}"[..])));
+        eventually("committed", || metrics.totals().records, |n| *n >= 50);
+        assert_eq!(metrics.totals().records, 50, "round {round}: none twice");
+        service.shutdown().expect("clean");
+    }
+}
