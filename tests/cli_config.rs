@@ -38,7 +38,8 @@ fn example_and_manual_name_every_setting_and_its_default() {
         let (top, rest) = section.split_once('.').unwrap_or((&section, ""));
         let row = format!("| `{}`", [top, rest, name].join(".").replace("..", "."));
         let free = row.replace("spaces.default", "spaces.\"NAME\"").replace("cost.default", "cost.\"NAME\"");
-        assert!(manual.contains(&row) || manual.contains(&free), "docs/operations.md has no row {free}");
+        let documented = manual.lines().find(|l| l.starts_with(&row) || l.starts_with(&free));
+        let documented = documented.unwrap_or_else(|| panic!("docs/operations.md has no row {free}"));
         let depends_on_machine = ["instance_id", "transactional_id", "count"].contains(&name);
         let value = |table: &toml::Table| {
             let mut path = section.split('.').chain([name]);
@@ -46,6 +47,10 @@ fn example_and_manual_name_every_setting_and_its_default() {
             path.try_fold(first, |level, part| level.get(part).cloned())
         };
         let named = if depends_on_machine || unset.is_some() { None } else { value(&printed) };
+        let number = named.as_ref().and_then(|v| v.as_float().or(v.as_integer().map(|n| n as f64)));
+        if let (Some(number), Ok(cell)) = (number, documented.split('|').nth(2).unwrap().trim().parse::<f64>()) {
+            assert_eq!(cell, number, "{section}.{name} in docs/operations.md");
+        }
         let size = named.as_ref().and_then(toml::Value::as_integer) == Some(4 << 20);
         if let (Some(expected), false) = (named, size) {
             assert_eq!(value(&given), Some(expected), "{section}.{name} in examples/rekindle.toml");
