@@ -74,12 +74,16 @@ fn all_faults_are_printed_and_the_exit_code_is_2() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["no-such-command"], "unrecognized subcommand"),
         (&["config", "check", "-c", "no-such-file.toml"], "cannot be read"),
         (&["config", "check"], "kafka.brokers: is required"),
         (&["replay", "no-such-file.jsonl"], "cannot be read"),
         (&["config", "check", "--set", "policy.k"], "KEY=VALUE"),
+        (&["demo", "--listen", "0.0.0.0:80"], "loopback"),
+        (&["demo", "--rate", "0"], "between 1 and 200"),
+        (&["demo", "--log", "rekindle=loud"], "--log"),
+        (&["run"], "kafka.brokers: is required"),
         (&["produce", "-"], "kafka.brokers: is required"),
     ];
     for (args, part) in cases {
@@ -100,7 +104,7 @@ fn a_remote_http_address_needs_its_flag() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [&[][..], &["run"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
+    for args in [&[][..], &["run"], &["demo"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
         let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);
         assert_eq!(code, Some(0), "{args:?}");
         assert!(out.contains("Example"), "{args:?}:\n{out}");
