@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ids::{EventId, Name, SessionId, SuggestionId, TenantId, UserId};
-use super::kv::{Adapter, CacheIdentity, EvictReason, EvictedPlace, KvCopy, Tier};
+use super::kv::{Adapter, CacheIdentity, EvictReason, EvictedPlace, KvCopy};
 use super::prefix::PrefixUpdate;
 use super::stamp::Stamp;
 use super::time::{EventTime, Millis};
 use super::vector::UnitVector;
+
+pub use super::broadcast::BroadcastBody;
+pub use super::reasons::*;
 
 /// An event that passed validation.
 #[derive(Debug, Clone, PartialEq)]
@@ -262,94 +265,3 @@ pub struct Snapshot {
     /// Facets to clear, sorted and without repetition.
     pub clear: Vec<ClearableFacet>,
 }
-
-/// What concerns all tenants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BroadcastBody {
-    /// `worker_started`
-    WorkerStarted {
-        /// The worker.
-        worker: Name,
-        /// Its new incarnation.
-        worker_epoch: u64,
-        /// Where to reach it.
-        endpoint: Option<Name>,
-        /// The model it serves.
-        model: Option<Name>,
-        /// Its data-parallel size.
-        dp_size: Option<u32>,
-    },
-    /// `worker_lost`
-    WorkerLost {
-        /// The worker.
-        worker: Name,
-        /// The incarnation that was lost; absent: all so far.
-        worker_epoch: Option<u64>,
-    },
-    /// `worker_cache_cleared`
-    WorkerCacheCleared {
-        /// The worker.
-        worker: Name,
-        /// Its incarnation.
-        worker_epoch: u64,
-        /// Only this tier; absent: all.
-        tier: Option<Tier>,
-    },
-    /// `adapter_published`
-    AdapterPublished {
-        /// The adapter.
-        adapter: Adapter,
-        /// Digest of its content.
-        digest: Option<Name>,
-        /// The model it fits.
-        base_model: Option<Name>,
-        /// Where to load it from.
-        uri: Option<Name>,
-    },
-    /// `adapter_retired`
-    AdapterRetired {
-        /// The adapter; without a version all versions.
-        adapter: Adapter,
-    },
-    /// `tick`: time passes.
-    Tick,
-}
-
-words!(
-    /// Who may profit from a session, narrowest first.
-    TransferScope { None = "none", User = "user", Tenant = "tenant" }
-);
-words!(
-    /// Why a session paused.
-    PauseReason {
-        ToolCall = "tool_call", AwaitingUser = "awaiting_user", AwaitingApproval = "awaiting_approval",
-        Throttled = "throttled", Other = "other",
-    }
-);
-words!(
-    /// Why a session was interrupted.
-    InterruptReason {
-        ClientDisconnect = "client_disconnect", WorkerLost = "worker_lost", OutOfMemory = "out_of_memory",
-        Preempted = "preempted", Timeout = "timeout", Other = "other",
-    }
-);
-words!(
-    /// Why a session ended.
-    EndReason { Completed = "completed", Cancelled = "cancelled", Terminated = "terminated", Expired = "expired" }
-);
-words!(
-    /// How a resume went.
-    ResumeOutcome { Restored = "restored", Partial = "partial", Failed = "failed", Ignored = "ignored" }
-);
-words!(
-    /// Status a snapshot may assert.
-    SnapshotStatus { Active = "active", Paused = "paused", Interrupted = "interrupted", Ended = "ended" }
-);
-words!(
-    /// Facets a snapshot may clear: those where the newest event wins.
-    ClearableFacet {
-        Adapter = "adapter", Cache = "cache", ContextRef = "context_ref",
-        ContinuesSessionId = "continues_session_id", IdleTimeoutMs = "idle_timeout_ms", Metadata = "metadata",
-        ParentSessionId = "parent_session_id", TransferScope = "transfer_scope",
-    }
-);

@@ -27,11 +27,14 @@ macro_rules! words {
 }
 
 pub mod bookkeeping;
+mod broadcast;
 pub mod event;
 pub mod ids;
 pub mod kv;
+mod plans;
 pub mod position;
 pub mod prefix;
+mod reasons;
 pub mod session;
 pub mod stamp;
 pub mod suggestion;
