@@ -11,4 +11,7 @@ pub mod http;
 pub mod kafka;
 pub mod model;
 pub mod runtime;
+pub mod session_index;
 pub mod telemetry;
+
+pub use session_index::SessionIndex;

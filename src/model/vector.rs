@@ -26,21 +26,26 @@ pub enum BadVector {
     },
 }
 
+/// `components` at unit length (norm in f64, summed in order), each rounded to f32.
+pub fn normalised(components: &[f32]) -> Result<Vec<f32>, BadVector> {
+    let mut square = 0.0f64;
+    for &c in components {
+        if !c.is_finite() {
+            return Err(BadVector::NotFinite);
+        }
+        square += f64::from(c) * f64::from(c);
+    }
+    let norm = square.sqrt();
+    if norm == 0.0 {
+        return Err(BadVector::ZeroNorm);
+    }
+    Ok(components.iter().map(|&c| (f64::from(c) / norm) as f32).collect())
+}
+
 impl UnitVector {
-    /// Normalises `components` (norm in f64, summed in order) and rounds each to f16.
+    /// Normalises `components` with [`normalised`] and rounds each to f16.
     pub fn normalised(components: &[f32]) -> Result<UnitVector, BadVector> {
-        let mut square = 0.0f64;
-        for &c in components {
-            if !c.is_finite() {
-                return Err(BadVector::NotFinite);
-            }
-            square += f64::from(c) * f64::from(c);
-        }
-        let norm = square.sqrt();
-        if norm == 0.0 {
-            return Err(BadVector::ZeroNorm);
-        }
-        let unit: Vec<f32> = components.iter().map(|&c| (f64::from(c) / norm) as f32).collect();
+        let unit = normalised(components)?;
         let mut bits = vec![f16::ZERO; unit.len()].into_boxed_slice();
         bits.convert_from_f32_slice(&unit);
         Ok(UnitVector(bits))

@@ -5,6 +5,7 @@
 //! on with the same bytes.
 
 mod events;
+mod fanout;
 mod harness;
 
 use std::sync::Arc;
