@@ -1,6 +1,10 @@
 //! `replay` from outside: the same bytes every time, every rejected line named, states sorted, partitions told
 //! apart, raw values taken.
 
+#[path = "support/registry.rs"]
+#[allow(dead_code)]
+mod registry;
+
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
@@ -175,4 +179,38 @@ fn a_reader_that_stops_reading_is_no_fault() {
     drop(stdout);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn framed_values_are_read_by_the_registrys_schema() {
+    use apache_avro::{Schema, types::Value as Avro, writer::datum::GenericDatumWriter};
+    use base64::Engine as _;
+    const SCHEMA: &str = include_str!("../schemas/session-event.avsc");
+    let schema = Schema::parse_str(SCHEMA).unwrap();
+    let text = |text: &str| Avro::String(text.to_owned());
+    let reason = Avro::Record(vec![("reason".to_owned(), text("timeout"))]);
+    let fields = [
+        ("event_id", text("e-1")),
+        ("tenant_id", text("acme")),
+        ("session_id", text("s-1")),
+        ("occurred_at", Avro::Long(START)),
+        ("type", text("session_interrupted")),
+        ("session_interrupted", reason),
+    ];
+    let event = Avro::Record(fields.map(|(name, value)| (name.to_owned(), value)).to_vec());
+    let mut body = Vec::new();
+    let writer = GenericDatumWriter::builder(&schema).build().unwrap();
+    writer.write_value(&mut body, event.resolve(&schema).unwrap()).unwrap();
+    let framed = [&[0, 0, 0, 0, 7], &body[..]].concat();
+    let line = json!({"_value": base64::engine::general_purpose::STANDARD.encode(framed)}).to_string();
+    let registry = registry::RegistryDouble::start();
+    registry.put(7, SCHEMA);
+    let url = format!("registry.url={}", registry.url);
+    let run = replay(&["--states", "--set", &url], &line);
+    assert_eq!(run.lines[0]["status"], "interrupted", "{}", run.err);
+    let unknown = replay(&["--strict", "--states"], &line);
+    assert!(unknown.code == Some(1) && unknown.err.contains("line 1: unknown_schema"), "{}", unknown.err);
+    registry.set_down(true);
+    let down = replay(&["--states", "--set", &url], &line);
+    assert!(down.code == Some(1) && down.err.contains("line 1: the schema registry does not answer"), "{}", down.err);
 }
