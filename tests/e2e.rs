@@ -2,6 +2,12 @@
 
 #[path = "e2e/edge.rs"]
 mod edge;
+#[path = "e2e/exactly_once.rs"]
+mod exactly_once;
+#[path = "e2e/inputs.rs"]
+mod inputs;
+#[path = "e2e/python.rs"]
+mod python;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;

@@ -1,20 +1,15 @@
 //! The runtime on librdkafka's embedded broker, as the demo uses it. It gives no guarantees, so nothing is
 //! tested here but that the service works on it at all.
 
-#[path = "support/broker.rs"]
-#[allow(dead_code)]
-mod broker;
-#[path = "support/clients.rs"]
-#[allow(dead_code)]
-mod clients;
+mod support;
 
 use std::sync::Arc;
 
 use rdkafka::mocking::MockCluster;
 
-use clients::{eventually, produce, settings};
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
+use support::clients::{eventually, produce, settings};
 
 #[test]
 fn the_service_runs_on_the_embedded_broker() {

@@ -3,6 +3,7 @@
 mod batch;
 mod board;
 mod feed;
+mod fold;
 mod framing;
 mod owned;
 mod preflight;

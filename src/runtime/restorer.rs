@@ -66,10 +66,12 @@ impl From<KafkaError> for Fault {
 
 /// Works off jobs until their sender is gone.
 pub(super) fn run(settings: &RuntimeSettings, partition_count: i32, jobs: Receiver<Job>, done: Sender<Restored>) {
+    // Its connections serve one job after the other.
+    let mut reader = None;
     while let Ok(job) = jobs.recv() {
         let begun = Instant::now();
         let restorer = Restorer { settings, partition_count, job: &job };
-        let Some(outcome) = restorer.until_settled() else { continue };
+        let Some(outcome) = restorer.until_settled(&mut reader) else { continue };
         let restored =
             Restored { partition: job.partition, generation: job.generation, took: begun.elapsed(), outcome };
         if done.send(restored).is_err() {
@@ -86,10 +88,16 @@ struct Restorer<'a> {
 
 impl Restorer<'_> {
     /// `None` if the job was cancelled.
-    fn until_settled(&self) -> Option<Result<(Box<Engine>, Start), String>> {
+    fn until_settled(&self, reader: &mut Option<StateReader>) -> Option<Result<(Box<Engine>, Start), String>> {
         let mut told = false;
         loop {
-            match self.attempt() {
+            let attempt = match reader {
+                Some(reader) => self.attempt(reader),
+                None => StateReader::new(&self.settings.kafka)
+                    .map_err(Fault::Again)
+                    .and_then(|new| self.attempt(reader.insert(new))),
+            };
+            match attempt {
                 Ok((engine, start)) => return Some(Ok((Box::new(engine), start))),
                 Err(Fault::Cancelled) => return None,
                 Err(Fault::Refused(cause)) => return Some(Err(cause)),
@@ -98,16 +106,16 @@ impl Restorer<'_> {
                         tracing::warn!(partition = self.job.partition.0, %error, "restore waits for the cluster");
                         told = true;
                     }
+                    *reader = None;
                     std::thread::sleep(PAUSE);
                 }
             }
         }
     }
 
-    fn attempt(&self) -> Result<(Engine, Start), Fault> {
+    fn attempt(&self, reader: &StateReader) -> Result<(Engine, Start), Fault> {
         let topics = &self.settings.topics;
         let partition = self.job.partition;
-        let reader = StateReader::new(&self.settings.kafka)?;
         // Waits until no transaction that could still move the offset is open.
         let committed = self.persevere(|| reader.group_offset(&topics.events, partition))?;
         let state = [
@@ -130,7 +138,7 @@ impl Restorer<'_> {
                 std::thread::sleep(PAUSE);
             }
             let progress = |at: i64| (before + at - extent.begin.0) as f64 / total.max(1) as f64;
-            self.read_topic(&reader, &mut restoring, role, topic, progress)?;
+            self.read_topic(reader, &mut restoring, role, topic, progress)?;
             before += extent.end.0 - extent.begin.0;
         }
         let (engine, checkpoint) = restoring.finish(committed).map_err(|e| Fault::Refused(e.to_string()))?;

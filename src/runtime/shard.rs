@@ -2,7 +2,6 @@
 //! moment a partition is not owned any more. Publishing is next door.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, RwLock};
@@ -12,20 +11,18 @@ use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
 use super::batch::{Filling, Pacing, Part};
-use super::board::{Board, Phase, write};
-use super::framing::{Framing, schema_id};
+use super::board::{Board, Phase};
+use super::fold::{Took, fold};
+use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
 use super::restorer::{Job, Restored};
 use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
-use crate::engine::{Record, WriterSchema};
-use crate::kafka::headers;
-use crate::kafka::registry::{Registry, Resolution};
+use crate::kafka::registry::Registry;
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
-use crate::model::verdict::{RejectReason, Rejection, Verdict};
 use crate::telemetry::Metrics;
 
 /// How long a partition waits before a schema is asked for again.
@@ -72,13 +69,6 @@ pub(super) struct Shard {
     pub to_pause: Vec<PartitionId>,
     /// See [`Self::to_pause`].
     pub to_resume: bool,
-}
-
-enum Took {
-    Verdict(Verdict),
-    Panicked,
-    /// The registry gives no answer now.
-    NoSchema(String),
 }
 
 impl Shard {
@@ -190,6 +180,13 @@ impl Shard {
         }
     }
 
+    /// Leaves a partition's records for later; it is moved back to the first of them then.
+    pub fn put_off(&mut self, fetching: &dyn Fetching, partition: PartitionId) {
+        let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
+        fetching.pause(&[partition]);
+        folding.waits_until.get_or_insert_with(Instant::now);
+    }
+
     /// The batch of the partition goes, its engine is restored, and the record is dead-lettered when it
     /// comes again. If that panics too, the partition stops.
     fn panicked(&mut self, fetching: &dyn Fetching, at: Position, again: bool) {
@@ -286,43 +283,4 @@ impl Shard {
         let parts = self.owned.values_mut().filter_map(Owned::folding);
         self.filling = parts.fold(Filling::default(), |filling, folding| filling.add(&folding.part));
     }
-}
-
-fn fold(
-    folding: &mut Folding,
-    registry: Option<&Registry>,
-    at: Position,
-    message: &BorrowedMessage<'_>,
-    poisoned: bool,
-) -> Took {
-    let mut writer: Option<Arc<WriterSchema>> = None;
-    if let (Some(registry), Some(id), false) = (registry, schema_id(message.payload()), poisoned) {
-        match registry.resolve(id) {
-            Resolution::Known(schema) => writer = Some(schema),
-            Resolution::Absent => {}
-            Resolution::Unavailable(fault) => return Took::NoSchema(fault),
-        }
-    }
-    let record = Record {
-        position: at,
-        timestamp: message.timestamp().to_millis().map(EventTime),
-        // A record without a key is routed wrongly like any other that is not its tenant's; only files may
-        // leave keys out.
-        key: Some(message.key().unwrap_or_default()),
-        value: message.payload(),
-        traceparent: headers::last(message.headers(), "traceparent"),
-        writer: writer.as_deref(),
-    };
-    let Folding { engine, part, .. } = folding;
-    // Caught under the lock: whoever reads next finds the lock whole, and the engine is replaced.
-    let mut engine = write(engine);
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        if poisoned {
-            let rejection = Rejection::new(RejectReason::Poison, "processing this record panicked");
-            engine.dead_letter(record, rejection, &mut part.effects);
-            return Verdict::Rejected(RejectReason::Poison);
-        }
-        engine.process(record, &mut part.effects)
-    }));
-    caught.map_or(Took::Panicked, Took::Verdict)
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
 use super::restorer;
@@ -143,12 +144,11 @@ impl Worker {
         let more = polled.is_some();
         match polled {
             Some(Ok(message)) if shard.hold.is_none() => shard.take(&self.consumer, &message),
-            // Cannot be: while a batch is held everything is paused. If it were, the record comes again.
-            Some(Ok(message)) => tracing::debug!(offset = rdkafka::Message::offset(&message), "skipped"),
+            // Fetched before the pause took effect. The consumer stands behind it now: it must be moved back.
+            Some(Ok(message)) => shard.put_off(&self.consumer, PartitionId(message.partition())),
             Some(Err(fault)) => self.poll_failed(&mut shard, fault)?,
             None => {
-                let held = shard.hold.is_some();
-                shard.tend(&self.consumer, held);
+                self.tend(&mut shard);
                 if self.consumer.has_joined() {
                     shard.note_joined();
                 }
@@ -171,7 +171,14 @@ impl Worker {
         let group = self.consumer.group_metadata();
         shard.publish(group.as_ref(), &|| self.shared.stop.expired())?;
         self.settle(shard)?;
+        // Here too, or a partition that is never short of records would keep the others waiting.
+        self.tend(shard);
         Ok(Duration::ZERO)
+    }
+
+    fn tend(&self, shard: &mut Shard) {
+        let held = shard.hold.is_some();
+        shard.tend(&self.consumer, held);
     }
 
     /// Finds out an open fate and tells the consumer what to fetch.

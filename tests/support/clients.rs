@@ -18,7 +18,7 @@ use rekindle::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
 use rekindle::runtime::settings::{BatchSettings, RuntimeSettings};
 
 /// The longest any test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -38,7 +38,8 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             group_id: name.to_owned(),
             instance_id: format!("{name}-a"),
             transactional_id: format!("{name}-a"),
-            properties: BTreeMap::new(),
+            // The shortest that brokers allow: tests wait for it after a crash.
+            properties: BTreeMap::from([("session.timeout.ms".to_owned(), "6000".to_owned())]),
         },
         topics: TopicSettings {
             events: topic("session-events"),
@@ -64,8 +65,13 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
-        engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..EngineSettings::default() }),
+        engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),
     }
+}
+
+fn engine() -> EngineSettings {
+    let space = rekindle::model::ids::Name::new("default").expect("a name");
+    EngineSettings { spaces: BTreeMap::from([(space, super::events::DIM)]), ..EngineSettings::default() }
 }
 
 /// Creates the topics of these settings.
@@ -120,7 +126,7 @@ pub fn produce<'a>(brokers: &str, topic: &str, records: impl IntoIterator<Item =
 /// Reads a topic from its beginning with `read_committed` until `enough` says so of what was read, and then
 /// on to the end that was there at that moment.
 pub fn read_until(brokers: &str, topic: &str, partitions: i32, mut enough: impl FnMut(&[Seen]) -> bool) -> Vec<Seen> {
-    let consumer = reader(brokers, topic, partitions);
+    let consumer = reader(brokers, topic, 0..partitions);
     let deadline = Instant::now() + PATIENCE;
     let mut seen = Vec::new();
     let mut ended = std::collections::BTreeSet::new();
@@ -148,7 +154,24 @@ pub fn read_all(brokers: &str, topic: &str, partitions: i32) -> Vec<Seen> {
     read_until(brokers, topic, partitions, |_| true)
 }
 
-fn reader(brokers: &str, topic: &str, partitions: i32) -> BaseConsumer {
+/// Hands every committed record of a partition to `each`, with its timestamp.
+pub fn each_message(
+    brokers: &str,
+    topic: &str,
+    partition: i32,
+    mut each: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+) {
+    let consumer = reader(brokers, topic, partition..partition + 1);
+    loop {
+        match consumer.poll(PATIENCE) {
+            Some(Ok(message)) => each(&message),
+            Some(Err(KafkaError::PartitionEOF(_))) => return,
+            other => panic!("reading {topic}: {:?}", other.map(|r| r.err())),
+        }
+    }
+}
+
+fn reader(brokers: &str, topic: &str, partitions: std::ops::Range<i32>) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "unused")
@@ -159,7 +182,7 @@ fn reader(brokers: &str, topic: &str, partitions: i32) -> BaseConsumer {
         .create()
         .expect("consumer");
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions {
+    for partition in partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&list).expect("assign");
@@ -184,7 +207,7 @@ pub fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> Ve
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", group)
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", "read_uncommitted")
         .create()
         .expect("consumer");
     let mut list = TopicPartitionList::new();

@@ -3,4 +3,7 @@
 
 pub mod broker;
 pub mod clients;
+pub mod events;
+pub mod instance;
+pub mod oracle;
 pub mod registry;
