@@ -103,8 +103,11 @@ fn an_unusable_embedding_costs_the_context_alone() {
         json!({"type": "context_embedded", "space": "elsewhere", "vector": [1, 2, 3], "covers_turn": 1}),
         json!({}),
     );
-    let Subject::Session { body, .. } = judge(&alone).unwrap().subject else { panic!() };
-    assert_eq!(body, SessionBody::ContextEmbedded(None));
+    let refusal = judge(&alone).unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.message.as_str()),
+        (RejectReason::BadContext, "space: is not a declared space")
+    );
 }
 
 #[test]
@@ -116,8 +119,8 @@ fn every_body_of_the_contract_is_valid() {
     }
     settings.spaces.clear();
     let wire = decode_bytes(event_json(BODIES[4]).as_bytes()).unwrap();
-    let valid = validate(wire, &settings, None).unwrap();
-    assert!(valid.context_fault.is_some_and(|fault| fault.contains("space")));
+    let context_fault = validate(wire, &settings, None).unwrap_err();
+    assert_eq!(context_fault.reason, RejectReason::BadContext, "an event that is nothing but its embedding");
 }
 
 #[test]
