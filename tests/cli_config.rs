@@ -38,7 +38,8 @@ fn example_and_manual_name_every_setting_and_its_default() {
         let (top, rest) = section.split_once('.').unwrap_or((&section, ""));
         let row = format!("| `{}`", [top, rest, name].join(".").replace("..", "."));
         let free = row.replace("spaces.default", "spaces.\"NAME\"").replace("cost.default", "cost.\"NAME\"");
-        assert!(manual.contains(&row) || manual.contains(&free), "docs/operations.md has no row {free}");
+        let documented = manual.lines().find(|l| l.starts_with(&row) || l.starts_with(&free));
+        let documented = documented.unwrap_or_else(|| panic!("docs/operations.md has no row {free}"));
         let depends_on_machine = ["instance_id", "transactional_id", "count"].contains(&name);
         let value = |table: &toml::Table| {
             let mut path = section.split('.').chain([name]);
@@ -46,6 +47,10 @@ fn example_and_manual_name_every_setting_and_its_default() {
             path.try_fold(first, |level, part| level.get(part).cloned())
         };
         let named = if depends_on_machine || unset.is_some() { None } else { value(&printed) };
+        let number = named.as_ref().and_then(|v| v.as_float().or(v.as_integer().map(|n| n as f64)));
+        if let (Some(number), Ok(cell)) = (number, documented.split('|').nth(2).unwrap().trim().parse::<f64>()) {
+            assert_eq!(cell, number, "{section}.{name} in docs/operations.md");
+        }
         let size = named.as_ref().and_then(toml::Value::as_integer) == Some(4 << 20);
         if let (Some(expected), false) = (named, size) {
             assert_eq!(value(&given), Some(expected), "{section}.{name} in examples/rekindle.toml");
@@ -69,12 +74,16 @@ fn all_faults_are_printed_and_the_exit_code_is_2() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["no-such-command"], "unrecognized subcommand"),
         (&["config", "check", "-c", "no-such-file.toml"], "cannot be read"),
         (&["config", "check"], "kafka.brokers: is required"),
         (&["replay", "no-such-file.jsonl"], "cannot be read"),
         (&["config", "check", "--set", "policy.k"], "KEY=VALUE"),
+        (&["demo", "--listen", "0.0.0.0:80"], "loopback"),
+        (&["demo", "--rate", "0"], "between 1 and 200"),
+        (&["demo", "--log", "rekindle=loud"], "--log"),
+        (&["run"], "kafka.brokers: is required"),
         (&["produce", "-"], "kafka.brokers: is required"),
     ];
     for (args, part) in cases {
@@ -95,7 +104,7 @@ fn a_remote_http_address_needs_its_flag() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [&[][..], &["run"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
+    for args in [&[][..], &["run"], &["demo"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
         let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);
         assert_eq!(code, Some(0), "{args:?}");
         assert!(out.contains("Example"), "{args:?}:\n{out}");

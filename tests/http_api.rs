@@ -20,9 +20,14 @@ fn liveness_does_not_depend_on_readiness() {
 #[test]
 fn metrics_show_gauges_as_they_are_when_asked() {
     let server = serve_double(Double::default());
+    post(&server, "/v1/tenants/acme/recovery", r#"{"session_id":"s-9"}"#);
     let text = get(&server, "/metrics");
     assert_eq!(text.header("content-type").as_deref(), Some("text/plain; version=0.0.4; charset=utf-8"));
-    for line in ["rekindle_sessions{status=\"active\"} 7", "rekindle_consumer_lag_records{partition=\"1\"} 12"] {
+    for line in [
+        "rekindle_sessions{status=\"active\"} 7",
+        "rekindle_consumer_lag_records{partition=\"1\"} 12",
+        "rekindle_search_seconds_count 1",
+    ] {
         assert!(text.body.lines().any(|l| l == line), "{line} is missing from\n{}", text.body);
     }
 }

@@ -2,11 +2,13 @@
 
 mod args;
 mod check;
+mod demo;
 mod lines;
 mod produce;
 mod progress;
 mod replay;
 mod run;
+mod signals;
 mod topics;
 
 use std::process::ExitCode;
@@ -54,6 +56,7 @@ Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Replay(replay::Args),
     Produce(produce::Args),
     /// Create Kafka topics
@@ -78,6 +81,7 @@ enum ConfigCommand {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),

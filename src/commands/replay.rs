@@ -1,17 +1,20 @@
 //! `replay`: the engine itself over a file. Reads lines, feeds one engine a partition, prints what it suggests.
-//! Touches no Kafka and decides nothing.
+//! Touches no Kafka (but may ask the schema registry) and decides nothing.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use rekindle::config::Needs;
 use rekindle::engine::encode::state_json;
 use rekindle::engine::validate::murmur2;
-use rekindle::engine::{Effects, Engine, EngineSettings, OutRecord, OutValue, OutputFormat, Record, Topic};
+use rekindle::engine::{
+    Effects, Engine, EngineSettings, OutRecord, OutValue, OutputFormat, Record, Topic, WriterSchema,
+};
+use rekindle::kafka::registry::{Registry, Resolution};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::time::EventTime;
@@ -66,6 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         tally: BTreeMap::new(),
         suggestions: 0,
         print: !args.states,
+        registry: config.runtime.registry.url.as_deref().map(Registry::new),
         progress: Progress::new(lines.size, std::io::stdout().is_terminal() && !args.states),
     };
     let mut number = 0;
@@ -90,6 +94,7 @@ struct Replay<W: Write> {
     tally: BTreeMap<&'static str, u64>,
     suggestions: u64,
     print: bool,
+    registry: Option<Registry>,
     progress: Progress,
 }
 
@@ -122,10 +127,28 @@ impl<W: Write> Replay<W> {
                 return Ok(());
             }
         };
-        partitions.into_iter().try_for_each(|p| self.record(number, p, &line))
+        let writer = self.writer(number, line.value.as_deref())?;
+        partitions.into_iter().try_for_each(|p| self.record(number, p, &line, writer.as_deref()))
     }
 
-    fn record(&mut self, number: u64, partition: i32, line: &Line<'_>) -> anyhow::Result<()> {
+    /// The schema of a Confluent-framed value, from the registry if one is configured. A registry that does not
+    /// answer ends the replay: a record judged without its schema would be judged differently than it was.
+    fn writer(&self, number: u64, value: Option<&[u8]>) -> anyhow::Result<Option<Arc<WriterSchema>>> {
+        let (Some([0, a, b, c, d, ..]), Some(registry)) = (value, &self.registry) else { return Ok(None) };
+        match registry.resolve(u32::from_be_bytes([*a, *b, *c, *d])) {
+            Resolution::Known(schema) => Ok(Some(schema)),
+            Resolution::Absent => Ok(None),
+            Resolution::Unavailable(cause) => bail!("line {number}: the schema registry does not answer: {cause}"),
+        }
+    }
+
+    fn record(
+        &mut self,
+        number: u64,
+        partition: i32,
+        line: &Line<'_>,
+        writer: Option<&WriterSchema>,
+    ) -> anyhow::Result<()> {
         let offset = Offset(line.offset.unwrap_or(number as i64 - 1));
         let record = Record {
             position: Position { partition: PartitionId(partition), offset },
@@ -133,7 +156,7 @@ impl<W: Write> Replay<W> {
             key: line.key.as_deref().map(str::as_bytes),
             value: line.value.as_deref(),
             traceparent: line.headers.get("traceparent").map(String::as_bytes),
-            writer: None,
+            writer,
         };
         let verdict = self.engines[partition as usize].process(record, &mut self.effects);
         if let Verdict::Rejected(reason) = verdict {

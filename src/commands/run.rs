@@ -1,12 +1,10 @@
 //! `run`: starts the service and the HTTP edge, and stops both at a signal. What they do is theirs.
 
-use std::process::exit;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 
 use rekindle::http::{self, Mode};
 use rekindle::runtime::{self, Service};
@@ -14,11 +12,10 @@ use rekindle::telemetry::Metrics;
 
 use super::Exit;
 use super::args::{ClusterArgs, allow_remote_http};
+use super::signals::signals;
 
 /// How often to look whether a worker has failed.
 const LOOK: Duration = Duration::from_millis(200);
-/// Exit code of a second signal: what a shell reports for an interrupted process.
-const INTERRUPTED: i32 = 130;
 
 /// Run the service
 ///
@@ -70,28 +67,4 @@ fn watch(mut service: Service, stop: &Receiver<()>) -> anyhow::Result<Exit> {
         Some(fault) => Err(fault.into()),
         None => Ok(stopped.map(|()| Exit::Ok)?),
     }
-}
-
-/// A message at the first SIGTERM or SIGINT; the second ends the process.
-fn signals() -> anyhow::Result<Receiver<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut terminate, mut interrupt) = {
-        let _entered = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    let (sender, receiver) = channel();
-    let listen = async move {
-        for name in ["stopping; a second signal ends the process at once", "ending at once"] {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::info!("signal: {name}");
-            // Nobody listens any more if the service is past its end.
-            let _ = sender.send(());
-        }
-        exit(INTERRUPTED)
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(listen))?;
-    Ok(receiver)
 }

@@ -66,6 +66,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": app.started_at,
+        "uptime_ms": app.started.elapsed().as_millis() as u64,
         "mode": match app.mode { Mode::Service => "service", Mode::Demo => "demo" },
         "ready": ready.is_ok(),
         "cause": ready.err(),

@@ -1,5 +1,7 @@
 //! Queries: one session, and what to restore. Each answer says which part of the log it covers.
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -42,7 +44,10 @@ pub(super) async fn recovery(
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
     let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
     let query = request::recovery_query(&app.engine, tenant, &body)?;
-    let answer = app.port.recovery(&query).map_err(|e| match e {
+    let begun = Instant::now();
+    let answer = app.port.recovery(&query);
+    app.metrics.search(begun.elapsed());
+    let answer = answer.map_err(|e| match e {
         QueryError::NotFound => Problem::new(StatusCode::NOT_FOUND, "neither the session nor the user is known"),
         other => other.into(),
     })?;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -56,6 +56,8 @@ pub(super) struct App {
     pub mode: Mode,
     /// Wall clock, ms since the epoch: by it the page notices that it talks to another process.
     pub started_at: u128,
+    /// The same instant, for spans.
+    pub started: Instant,
 }
 
 /// A running edge. Dropped, it stops too, without waiting.
@@ -94,7 +96,8 @@ pub fn serve(
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-    let router = router(App { port, metrics, engine, mode, started_at }, address.ip().is_loopback());
+    let router =
+        router(App { port, metrics, engine, mode, started_at, started: Instant::now() }, address.ip().is_loopback());
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new()
         .name("http".to_owned())

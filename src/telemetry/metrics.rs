@@ -114,7 +114,12 @@ impl Metrics {
                 "From the broker's timestamp of a record to the commit of its effects.",
                 &LATENCY_BUCKETS,
             ),
-            search: histogram(r, "search_seconds", "One search of the vector index.", &SEARCH_BUCKETS),
+            search: histogram(
+                r,
+                "search_seconds",
+                "One recovery query, with its search of the vector index.",
+                &SEARCH_BUCKETS,
+            ),
             transaction: histogram(r, "transaction_seconds", "From begin to commit or abort.", &LATENCY_BUCKETS),
             batch_records: histogram(r, "batch_records", "Input records in a published batch.", &BATCH_BUCKETS),
             restore: histogram(r, "restore_seconds", "Restoring one partition.", &RESTORE_BUCKETS),

@@ -75,7 +75,8 @@ impl Metrics {
         self.event_to_commit.observe(seconds.max(0.0));
     }
 
-    /// Observes one search.
+    /// Observes one recovery query. The engine itself reads no clock, so searches that a record sets off are
+    /// part of event → commit instead.
     pub fn search(&self, took: Duration) {
         self.search.observe(took.as_secs_f64());
     }

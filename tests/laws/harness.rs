@@ -89,7 +89,10 @@ fn publish(run: &mut Run, effects: &mut Effects) {
     for record in effects.records() {
         let compacted = matches!(record.topic, Topic::States | Topic::Vectors | Topic::Bookkeeping);
         if !compacted {
-            let text = format!("{:?} {:?} {:?} {:?}", record.topic, record.key, record.value, record.headers);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name, text(value))).collect();
+            let key = record.key.as_deref().map(text);
+            let text = format!("{:?} {key:?} {headers:?} {:?}", record.topic, record.value);
             run.stream.push(text);
             continue;
         }

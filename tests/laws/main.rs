@@ -4,6 +4,7 @@
 //! be noticed: an engine restored from what it published, at any batch boundary and with any batching, goes
 //! on with the same bytes.
 
+mod drift;
 mod events;
 mod fanout;
 mod harness;

@@ -1,4 +1,4 @@
-//! An embedded Avro schema with its reader and writer, made once. Errors of the Avro crate are never
+//! The event schema with its reader and writer, made once. Errors of the Avro crate are never
 //! passed on: their texts can hold the schema or the payload.
 
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ pub enum DatumFault {
 
 /// A value does not fit its schema: a defect of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("value does not fit the schema {0}")]
+#[error("value does not fit its schema: {0}")]
 pub struct EncodeError(pub(crate) &'static str);
 
 /// A schema and what reads and writes it.
@@ -51,8 +51,7 @@ impl Codec {
     /// Parses an embedded schema. It lives as long as the process.
     pub fn new(text: &'static str) -> Codec {
         cap_allocation();
-        // Embedded texts do not vary; a test parses each of them.
-        let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(text).expect("embedded schema")));
+        let schema: &'static Schema = Box::leak(Box::new(parse_embedded(text)));
         let name = schema.name().map_or("", |name| name.name());
         let reader = GenericDatumReader::builder(schema).build().expect("embedded schema");
         let writer = GenericDatumWriter::builder(schema).build().expect("embedded schema");
@@ -83,6 +82,12 @@ impl Codec {
             _ => ".".to_owned(),
         }
     }
+}
+
+/// Parses a schema that is part of the binary.
+pub(crate) fn parse_embedded(text: &str) -> Schema {
+    // Embedded texts do not vary, and a test parses each of them.
+    Schema::parse_str(text).expect("embedded schema")
 }
 
 /// Caps what the Avro crate allocates, for the whole process: the first call wins.

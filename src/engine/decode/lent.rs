@@ -25,7 +25,9 @@ impl<'de> Deserializer<'de> for Lent<'de> {
             },
             Value::String(v) => visitor.visit_borrowed_str(v),
             Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), index: 0 }),
-            Value::Object(fields) => visitor.visit_map(Fields { fields: fields.iter(), current: None }),
+            Value::Object(fields) => {
+                visitor.visit_map(Fields { fields: fields.iter(), current: None, skip_null: false })
+            }
         }
     }
 
@@ -36,13 +38,28 @@ impl<'de> Deserializer<'de> for Lent<'de> {
         }
     }
 
+    /// A field that is null is as good as absent, required or not.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::Object(fields) => {
+                visitor.visit_map(Fields { fields: fields.iter(), current: None, skip_null: true })
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
         visitor.visit_newtype_struct(self)
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
+        seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
@@ -65,13 +82,17 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 struct Fields<'a> {
     fields: serde_json::map::Iter<'a>,
     current: Option<(&'a str, &'a Value)>,
+    skip_null: bool,
 }
 
 impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((key, value)) = self.fields.next() else { return Ok(None) };
+        let skip_null = self.skip_null;
+        let Some((key, value)) = self.fields.find(|(_, value)| !(skip_null && value.is_null())) else {
+            return Ok(None);
+        };
         self.current = Some((key, value));
         seed.deserialize(serde::de::value::BorrowedStrDeserializer::new(key)).map(Some)
     }

@@ -1,10 +1,10 @@
 //! Which schema a topic's values have, and the bytes that say so before an Avro body.
 
-use super::codecs::{BOOKKEEPING, RECOVERY, STATE, TRANSFER, VECTOR};
-use crate::engine::decode::codec::{Codec, EVENT};
+use super::codecs::{BOOKKEEPING, Output, RECOVERY, STATE, TRANSFER, VECTOR};
+use crate::engine::decode::codec::EVENT;
 use crate::engine::effects::Topic;
 
-fn codec(topic: Topic) -> Option<&'static Codec> {
+fn output(topic: Topic) -> Option<&'static Output> {
     match topic {
         Topic::States => Some(&STATE),
         Topic::Vectors => Some(&VECTOR),
@@ -17,21 +17,26 @@ fn codec(topic: Topic) -> Option<&'static Codec> {
 
 /// The Avro schema of a topic's values; `None` for dead letters, whose values are what came in.
 pub fn schema_text(topic: Topic) -> Option<&'static str> {
-    codec(topic).map(|codec| codec.text)
+    output(topic).map(|output| output.text)
+}
+
+/// The Avro schema of events.
+pub fn event_schema_text() -> &'static str {
+    EVENT.text
 }
 
 /// The ten bytes that single-object encoding puts before a body: `C3 01` and the schema's fingerprint.
 pub fn single_object_header(topic: Topic) -> Option<[u8; 10]> {
-    codec(topic).map(header)
+    output(topic).map(|output| header(output.fingerprint))
 }
 
 /// The same for events, as producers send them.
 pub fn event_single_object_header() -> [u8; 10] {
-    header(&EVENT)
+    header(EVENT.fingerprint)
 }
 
-fn header(codec: &Codec) -> [u8; 10] {
-    let [a, b, c, d, e, f, g, h] = codec.fingerprint;
+fn header(fingerprint: [u8; 8]) -> [u8; 10] {
+    let [a, b, c, d, e, f, g, h] = fingerprint;
     [0xC3, 0x01, a, b, c, d, e, f, g, h]
 }
 

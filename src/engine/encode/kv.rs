@@ -4,24 +4,23 @@ use serde_json::{Value, json};
 
 use super::read::{DecodeError, Read, count, long, name, optional_name, optional_small, word};
 use crate::engine::decode::wire;
-use crate::engine::decode::wire::Text;
 use crate::model::ids::Name;
 use crate::model::kv::{Adapter, CacheIdentity, KvCopy, Location, Quantization, Tier};
 use crate::model::time::EventTime;
 
-pub(super) fn text(name: &Name) -> Text<'_> {
-    Text::Borrowed(name.as_str())
+pub(super) fn text(name: &Name) -> &str {
+    name.as_str()
 }
 
-pub(super) fn optional_text(name: &Option<Name>) -> Option<Text<'_>> {
+pub(super) fn optional_text(name: &Option<Name>) -> Option<&str> {
     name.as_ref().map(text)
 }
 
-pub(super) fn adapter(adapter: &Adapter) -> wire::Adapter<'_> {
+pub(super) fn adapter(adapter: &Adapter) -> wire::Adapter<&str> {
     wire::Adapter { id: text(&adapter.id), version: optional_text(&adapter.version) }
 }
 
-pub(super) fn cache(cache: &CacheIdentity) -> wire::CacheIdentity<'_> {
+pub(super) fn cache(cache: &CacheIdentity) -> wire::CacheIdentity<&str> {
     wire::CacheIdentity {
         namespace: text(&cache.namespace),
         adapter: cache.adapter.as_ref().map(adapter),
@@ -29,9 +28,9 @@ pub(super) fn cache(cache: &CacheIdentity) -> wire::CacheIdentity<'_> {
     }
 }
 
-pub(super) fn copy(copy: &KvCopy) -> wire::KvCopy<'_> {
+pub(super) fn copy(copy: &KvCopy) -> wire::KvCopy<&str> {
     wire::KvCopy {
-        tier: copy.tier.label().into(),
+        tier: copy.tier.label(),
         medium: optional_text(&copy.medium),
         location: location(&copy.location),
         cached_tokens: long(copy.cached_tokens),
@@ -46,8 +45,8 @@ pub(super) fn copy(copy: &KvCopy) -> wire::KvCopy<'_> {
     }
 }
 
-fn location(location: &Location) -> wire::Location<'_> {
-    let bare = |kind| wire::Location { kind: Text::Borrowed(kind), memory: None, disk: None, external: None };
+fn location(location: &Location) -> wire::Location<&str> {
+    let bare = |kind| wire::Location { kind, memory: None, disk: None, external: None };
     match location {
         Location::Memory { offset } => {
             wire::Location { memory: Some(wire::MemoryLocation { offset: long(*offset) }), ..bare("memory") }
@@ -69,9 +68,9 @@ fn location(location: &Location) -> wire::Location<'_> {
     }
 }
 
-fn quantization(quantization: &Quantization) -> wire::Quantization<'_> {
+fn quantization(quantization: &Quantization) -> wire::Quantization<&str> {
     let bare = |kind| wire::Quantization {
-        kind: Text::Borrowed(kind),
+        kind,
         high_precision_tail: None,
         quantized_store: None,
         hybrid: None,
@@ -105,68 +104,68 @@ fn quantization(quantization: &Quantization) -> wire::Quantization<'_> {
     }
 }
 
-pub(super) fn read_adapter(adapter: &wire::Adapter<'_>) -> Read<Adapter> {
-    Ok(Adapter { id: name("id", &adapter.id)?, version: optional_name("version", &adapter.version)? })
+pub(super) fn read_adapter(adapter: &wire::Adapter<&str>) -> Read<Adapter> {
+    Ok(Adapter { id: name("id", adapter.id)?, version: optional_name("version", adapter.version)? })
 }
 
-pub(super) fn read_cache(cache: &wire::CacheIdentity<'_>) -> Read<CacheIdentity> {
+pub(super) fn read_cache(cache: &wire::CacheIdentity<&str>) -> Read<CacheIdentity> {
     Ok(CacheIdentity {
-        namespace: name("namespace", &cache.namespace)?,
+        namespace: name("namespace", cache.namespace)?,
         adapter: cache.adapter.as_ref().map(read_adapter).transpose()?,
-        salt_id: optional_name("salt_id", &cache.salt_id)?,
+        salt_id: optional_name("salt_id", cache.salt_id)?,
     })
 }
 
-pub(super) fn read_copy(copy: &wire::KvCopy<'_>) -> Read<KvCopy> {
+pub(super) fn read_copy(copy: &wire::KvCopy<&str>) -> Read<KvCopy> {
     Ok(KvCopy {
-        tier: word("tier", Tier::parse(&copy.tier))?,
-        medium: optional_name("medium", &copy.medium)?,
+        tier: word("tier", Tier::parse(copy.tier))?,
+        medium: optional_name("medium", copy.medium)?,
         location: read_location(&copy.location)?,
         cached_tokens: count(copy.cached_tokens),
         kv_bytes: copy.kv_bytes.map(count),
         quantization: read_quantization(&copy.quantization)?,
         created_at: EventTime(copy.created_at.0),
-        worker: optional_name("worker", &copy.worker)?,
+        worker: optional_name("worker", copy.worker)?,
         worker_epoch: copy.worker_epoch.map(count),
         dp_rank: optional_small("dp_rank", copy.dp_rank)?,
         cache: read_cache(&copy.cache)?,
     })
 }
 
-fn read_location(location: &wire::Location<'_>) -> Read<Location> {
-    match (location.kind.as_ref(), &location.memory, &location.disk, &location.external) {
+fn read_location(location: &wire::Location<&str>) -> Read<Location> {
+    match (location.kind, &location.memory, &location.disk, &location.external) {
         ("memory", Some(v), None, None) => Ok(Location::Memory { offset: count(v.offset) }),
-        ("disk", None, Some(v), None) => Ok(Location::Disk { path: name("path", &v.path)?, offset: count(v.offset) }),
+        ("disk", None, Some(v), None) => Ok(Location::Disk { path: name("path", v.path)?, offset: count(v.offset) }),
         ("external", None, None, Some(v)) => Ok(Location::External {
-            provider: name("provider", &v.provider)?,
-            instance: name("instance", &v.instance)?,
-            endpoint: optional_name("endpoint", &v.endpoint)?,
-            handle: optional_name("handle", &v.handle)?,
+            provider: name("provider", v.provider)?,
+            instance: name("instance", v.instance)?,
+            endpoint: optional_name("endpoint", v.endpoint)?,
+            handle: optional_name("handle", v.handle)?,
         }),
         ("evicted", None, None, None) => Ok(Location::Evicted),
         _ => Err(DecodeError::Field("location")),
     }
 }
 
-fn read_quantization(quantization: &wire::Quantization<'_>) -> Read<Quantization> {
+fn read_quantization(quantization: &wire::Quantization<&str>) -> Read<Quantization> {
     let q = quantization;
     match (&q.high_precision_tail, &q.quantized_store, &q.hybrid, &q.turbo_quant_hybrid) {
         (Some(v), None, None, None) => Ok(Quantization::HighPrecisionTail {
             tail_length: count(v.tail_length),
-            precision: name("precision", &v.precision)?,
+            precision: name("precision", v.precision)?,
         }),
         (None, Some(v), None, None) => Ok(Quantization::QuantizedStore {
-            precision: name("precision", &v.precision)?,
+            precision: name("precision", v.precision)?,
             compression_ratio: v.compression_ratio,
         }),
         (None, None, Some(v), None) => Ok(Quantization::Hybrid {
             tail_length: count(v.tail_length),
-            tail_precision: name("tail_precision", &v.tail_precision)?,
-            store_precision: name("store_precision", &v.store_precision)?,
+            tail_precision: name("tail_precision", v.tail_precision)?,
+            store_precision: name("store_precision", v.store_precision)?,
         }),
         (None, None, None, Some(v)) => Ok(Quantization::TurboQuantHybrid {
             tail_length: count(v.tail_length),
-            tail_precision: name("tail_precision", &v.tail_precision)?,
+            tail_precision: name("tail_precision", v.tail_precision)?,
             turbo_bits: v.turbo_bits,
         }),
         _ => Err(DecodeError::Field("quantization")),

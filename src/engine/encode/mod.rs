@@ -7,6 +7,7 @@ mod frame;
 mod headers;
 pub mod keys;
 mod kv;
+mod positional;
 mod read;
 mod rows;
 mod rows_read;
@@ -21,9 +22,20 @@ mod suggestion_read;
 mod suggestion_wire;
 mod vector;
 
+#[cfg(test)]
+pub mod arbitrary;
+#[cfg(test)]
+pub mod arbitrary_suggestion;
+#[cfg(test)]
+mod arbitrary_view;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
 pub use crate::engine::decode::codec::{DatumFault, EncodeError};
 pub use dead_letter::dead_letter;
-pub use frame::{event_single_object_header, schema_text, single_object_header, strip_frame};
+pub use frame::{event_schema_text, event_single_object_header, schema_text, single_object_header, strip_frame};
 pub use headers::headers;
 pub use read::DecodeError;
 pub use rows::{PrefixRow, Row, row};

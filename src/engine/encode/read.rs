@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::engine::decode::codec::DatumFault;
-use crate::engine::decode::wire::Text;
 use crate::model::ids::{InvalidId, Name};
 use crate::model::stamp::Stamp;
 
@@ -28,8 +27,8 @@ pub(super) fn name(field: &'static str, text: &str) -> Read<Name> {
     id(field, Name::new(text))
 }
 
-pub(super) fn optional_name(field: &'static str, text: &Option<Text<'_>>) -> Read<Option<Name>> {
-    text.as_deref().map(|text| name(field, text)).transpose()
+pub(super) fn optional_name(field: &'static str, text: Option<&str>) -> Read<Option<Name>> {
+    text.map(|text| name(field, text)).transpose()
 }
 
 pub(super) fn word<T>(field: &'static str, parsed: Option<T>) -> Read<T> {
@@ -38,10 +37,10 @@ pub(super) fn word<T>(field: &'static str, parsed: Option<T>) -> Read<T> {
 
 pub(super) fn optional_word<T>(
     field: &'static str,
-    text: &Option<Text<'_>>,
+    text: Option<&str>,
     parse: fn(&str) -> Option<T>,
 ) -> Read<Option<T>> {
-    text.as_deref().map(|text| word(field, parse(text))).transpose()
+    text.map(|text| word(field, parse(text))).transpose()
 }
 
 pub(super) fn small(field: &'static str, value: i64) -> Read<u32> {

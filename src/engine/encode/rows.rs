@@ -8,7 +8,6 @@ use super::read::long;
 use super::rows_wire::*;
 use super::suggestion::suggestion;
 use crate::engine::decode::codec::EncodeError;
-use crate::engine::decode::wire::Text;
 use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, TopicDigest, WorkChunk, WorkTask, WorkerRow};
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::PrefixSegment;
@@ -49,13 +48,13 @@ pub fn row(row: &Row) -> Result<Vec<u8>, EncodeError> {
     BOOKKEEPING.write(&record(row)?)
 }
 
-fn record(row: &Row) -> Result<RowRecord<'_>, EncodeError> {
-    let of = |kind| RowRecord { kind: Text::Borrowed(kind), ..RowRecord::default() };
+fn record(row: &Row) -> Result<RowRecord<&str>, EncodeError> {
+    let of = |kind| RowRecord { kind, ..RowRecord::default() };
     Ok(match row {
         Row::Partition(v) => RowRecord { partition: Some(partition(v)), ..of("partition") },
         Row::Open(v) => {
             let body = ByteBuf::from(suggestion(v, &Publication::Open)?);
-            RowRecord { open: Some(OpenRecord { kind: v.kind().into(), body }), ..of("open") }
+            RowRecord { open: Some(OpenRecord { kind: v.kind(), body }), ..of("open") }
         }
         Row::Worker(v) => RowRecord { worker: Some(worker(v)), ..of("worker") },
         Row::Adapter(v) => RowRecord { adapter: Some(adapter(v)), ..of("adapter") },
@@ -68,7 +67,7 @@ fn record(row: &Row) -> Result<RowRecord<'_>, EncodeError> {
     })
 }
 
-fn partition(checkpoint: &Checkpoint) -> PartitionRecord<'_> {
+fn partition(checkpoint: &Checkpoint) -> PartitionRecord<&str> {
     PartitionRecord {
         next_offset: checkpoint.next_offset.0,
         stream_time: checkpoint.stream_time.0,
@@ -76,7 +75,7 @@ fn partition(checkpoint: &Checkpoint) -> PartitionRecord<'_> {
         states: digest(&checkpoint.states),
         vectors: digest(&checkpoint.vectors),
         bookkeeping: digest(&checkpoint.bookkeeping),
-        engine_version: checkpoint.engine_version.as_str().into(),
+        engine_version: checkpoint.engine_version.as_str(),
         policy: text(&checkpoint.policy),
     }
 }
@@ -85,7 +84,7 @@ fn digest(digest: &TopicDigest) -> DigestRecord {
     DigestRecord { live_keys: long(digest.live_keys), sum: ByteBuf::from(digest.sum.to_be_bytes()) }
 }
 
-fn worker(row: &WorkerRow) -> WorkerRecord<'_> {
+fn worker(row: &WorkerRow) -> WorkerRecord<&str> {
     WorkerRecord {
         epoch: row.epoch.map(long),
         lost_epoch: row.lost_epoch.map(long),
@@ -93,7 +92,7 @@ fn worker(row: &WorkerRow) -> WorkerRecord<'_> {
         lost_all_at: row.lost_all_at.map(|v| v.0),
         cleared: (row.cleared.iter())
             .map(|(tier, (at, epoch))| ClearedRecord {
-                tier: tier.map(|tier| tier.label().into()),
+                tier: tier.map(|tier| tier.label()),
                 at: at.0,
                 epoch: long(*epoch),
             })
@@ -108,7 +107,7 @@ fn worker(row: &WorkerRow) -> WorkerRecord<'_> {
     }
 }
 
-fn adapter(row: &AdapterRow) -> AdapterRecord<'_> {
+fn adapter(row: &AdapterRow) -> AdapterRecord<&str> {
     AdapterRecord {
         published: row.published.as_ref().map(|register| PublicationRecord {
             stamp: (&*register.stamp).into(),
@@ -124,7 +123,7 @@ fn adapter(row: &AdapterRow) -> AdapterRecord<'_> {
     }
 }
 
-fn prefix(row: &PrefixRow) -> PrefixRecord<'_> {
+fn prefix(row: &PrefixRow) -> PrefixRecord<&str> {
     let hashes: Vec<u8> = row.segment.hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect();
     PrefixRecord {
         algorithm: text(&row.family.algorithm),
@@ -136,17 +135,17 @@ fn prefix(row: &PrefixRow) -> PrefixRecord<'_> {
     }
 }
 
-fn work(chunk: &WorkChunk) -> WorkRecord<'_> {
+fn work(chunk: &WorkChunk) -> WorkRecord<&str> {
     let (task, lost) = match &chunk.task {
         WorkTask::Erase => ("erase", None),
         WorkTask::WorkerLost { worker, stamp, reason } => {
-            let lost = LostRecord { stamp: (&**stamp).into(), worker: text(worker), reason: reason.label().into() };
+            let lost = LostRecord { stamp: (&**stamp).into(), worker: text(worker), reason: reason.label() };
             ("worker_lost", Some(lost))
         }
     };
-    let sessions = chunk.sessions.iter().map(|(tenant, session)| SessionKeyRecord {
-        tenant_id: tenant.as_str().into(),
-        session_id: session.as_str().into(),
-    });
-    WorkRecord { task: task.into(), offset: chunk.offset.0, lost, sessions: sessions.collect() }
+    let sessions = chunk
+        .sessions
+        .iter()
+        .map(|(tenant, session)| SessionKeyRecord { tenant_id: tenant.as_str(), session_id: session.as_str() });
+    WorkRecord { task, offset: chunk.offset.0, lost, sessions: sessions.collect() }
 }

@@ -19,8 +19,8 @@ use crate::model::time::EventTime;
 
 /// Reads the Avro body of a row.
 pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
-    let record: RowRecord<'static> = BOOKKEEPING.read(bytes)?;
-    match record.kind.as_ref() {
+    let record: RowRecord<&str> = BOOKKEEPING.read(bytes)?;
+    match record.kind {
         "partition" => record.partition.as_ref().map(partition),
         "open" => record.open.as_ref().map(open),
         "worker" => record.worker.as_ref().map(worker),
@@ -36,7 +36,7 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
     .ok_or(DecodeError::Field("type"))?
 }
 
-fn partition(record: &PartitionRecord<'_>) -> Read<Row> {
+fn partition(record: &PartitionRecord<&str>) -> Read<Row> {
     Ok(Row::Partition(Checkpoint {
         next_offset: Offset(record.next_offset),
         stream_time: EventTime(record.stream_time),
@@ -44,8 +44,8 @@ fn partition(record: &PartitionRecord<'_>) -> Read<Row> {
         states: digest(&record.states)?,
         vectors: digest(&record.vectors)?,
         bookkeeping: digest(&record.bookkeeping)?,
-        engine_version: record.engine_version.clone().into_owned(),
-        policy: name("policy", &record.policy)?,
+        engine_version: record.engine_version.to_owned(),
+        policy: name("policy", record.policy)?,
     }))
 }
 
@@ -54,8 +54,8 @@ fn digest(record: &DigestRecord) -> Read<TopicDigest> {
     Ok(TopicDigest { live_keys: count(record.live_keys), sum: u128::from_be_bytes(sum) })
 }
 
-fn open(record: &OpenRecord<'_>) -> Read<Row> {
-    let kind = match record.kind.as_ref() {
+fn open(record: &OpenRecord<&str>) -> Read<Row> {
+    let kind = match record.kind {
         "recovery" => SuggestionKind::Recovery,
         "transfer" => SuggestionKind::Transfer,
         _ => return Err(DecodeError::Field("kind")),
@@ -64,15 +64,15 @@ fn open(record: &OpenRecord<'_>) -> Read<Row> {
     Ok(Row::Open(Box::new(suggestion)))
 }
 
-fn worker(record: &WorkerRecord<'_>) -> Read<Row> {
+fn worker(record: &WorkerRecord<&str>) -> Read<Row> {
     let cleared =
-        |r: &ClearedRecord<'_>| Ok((optional_word("tier", &r.tier, Tier::parse)?, (EventTime(r.at), count(r.epoch))));
-    let started = |r: &WorkerStartRecord<'_>| -> Read<WorkerStart> {
+        |r: &ClearedRecord<&str>| Ok((optional_word("tier", r.tier, Tier::parse)?, (EventTime(r.at), count(r.epoch))));
+    let started = |r: &WorkerStartRecord<&str>| -> Read<WorkerStart> {
         Ok(WorkerStart {
             epoch: count(r.epoch),
             stamp: read_stamp(&r.stamp)?,
-            endpoint: optional_name("endpoint", &r.endpoint)?,
-            model: optional_name("model", &r.model)?,
+            endpoint: optional_name("endpoint", r.endpoint)?,
+            model: optional_name("model", r.model)?,
             dp_size: optional_small("dp_size", r.dp_size)?,
         })
     };
@@ -86,18 +86,18 @@ fn worker(record: &WorkerRecord<'_>) -> Read<Row> {
     }))
 }
 
-fn adapter(record: &AdapterRecord<'_>) -> Read<Row> {
-    let published = |r: &PublicationRecord<'_>| -> Read<_> {
+fn adapter(record: &AdapterRecord<&str>) -> Read<Row> {
+    let published = |r: &PublicationRecord<&str>| -> Read<_> {
         let value = AdapterPublication {
-            version: optional_name("version", &r.version)?,
-            digest: optional_name("digest", &r.digest)?,
-            base_model: optional_name("base_model", &r.base_model)?,
-            uri: optional_name("uri", &r.uri)?,
+            version: optional_name("version", r.version)?,
+            digest: optional_name("digest", r.digest)?,
+            base_model: optional_name("base_model", r.base_model)?,
+            uri: optional_name("uri", r.uri)?,
         };
         Ok(Register { stamp: read_stamp(&r.stamp)?, value })
     };
-    let retired = |r: &RetirementRecord<'_>| -> Read<_> {
-        Ok(Register { stamp: read_stamp(&r.stamp)?, value: optional_name("version", &r.version)? })
+    let retired = |r: &RetirementRecord<&str>| -> Read<_> {
+        Ok(Register { stamp: read_stamp(&r.stamp)?, value: optional_name("version", r.version)? })
     };
     Ok(Row::Adapter(AdapterRow {
         published: record.published.as_ref().map(published).transpose()?,
@@ -105,14 +105,14 @@ fn adapter(record: &AdapterRecord<'_>) -> Read<Row> {
     }))
 }
 
-fn prefix(record: &PrefixRecord<'_>) -> Read<Row> {
+fn prefix(record: &PrefixRecord<&str>) -> Read<Row> {
     let (hashes, rest) = record.hashes.as_chunks::<8>();
     if !rest.is_empty() {
         return Err(DecodeError::Field("hashes"));
     }
     Ok(Row::Prefix(PrefixRow {
         family: PrefixFamily {
-            algorithm: name("algorithm", &record.algorithm)?,
+            algorithm: name("algorithm", record.algorithm)?,
             block_tokens: small("block_tokens", record.block_tokens)?,
             stride: small("stride", record.stride)?,
         },
@@ -124,18 +124,18 @@ fn prefix(record: &PrefixRecord<'_>) -> Read<Row> {
     }))
 }
 
-fn work(record: &WorkRecord<'_>) -> Read<Row> {
-    let task = match (record.task.as_ref(), &record.lost) {
+fn work(record: &WorkRecord<&str>) -> Read<Row> {
+    let task = match (record.task, &record.lost) {
         ("erase", None) => WorkTask::Erase,
         ("worker_lost", Some(lost)) => WorkTask::WorkerLost {
-            worker: name("worker", &lost.worker)?,
+            worker: name("worker", lost.worker)?,
             stamp: read_stamp(&lost.stamp)?,
-            reason: word("reason", RevokeReason::parse(&lost.reason))?,
+            reason: word("reason", RevokeReason::parse(lost.reason))?,
         },
         _ => return Err(DecodeError::Field("task")),
     };
-    let key = |r: &SessionKeyRecord<'_>| {
-        Ok((id("tenant_id", TenantId::new(&r.tenant_id))?, id("session_id", SessionId::new(&r.session_id))?))
+    let key = |r: &SessionKeyRecord<&str>| {
+        Ok((id("tenant_id", TenantId::new(r.tenant_id))?, id("session_id", SessionId::new(r.session_id))?))
     };
     Ok(Row::Work(WorkChunk {
         task,

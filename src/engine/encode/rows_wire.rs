@@ -4,36 +4,35 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::state_wire::StampRecord;
-use crate::engine::decode::wire::Text;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename = "Bookkeeping")]
-pub(super) struct RowRecord<'a> {
+pub(super) struct RowRecord<T> {
     #[serde(rename = "type")]
-    pub kind: Text<'a>,
-    pub partition: Option<PartitionRecord<'a>>,
-    pub open: Option<OpenRecord<'a>>,
-    pub worker: Option<WorkerRecord<'a>>,
-    pub adapter: Option<AdapterRecord<'a>>,
+    pub kind: T,
+    pub partition: Option<PartitionRecord<T>>,
+    pub open: Option<OpenRecord<T>>,
+    pub worker: Option<WorkerRecord<T>>,
+    pub adapter: Option<AdapterRecord<T>>,
     pub erased: Option<ErasedRecord>,
-    pub prefix: Option<PrefixRecord<'a>>,
-    pub work: Option<WorkRecord<'a>>,
-    pub decision: Option<DecisionRecord<'a>>,
-    pub rate: Option<RateRecord<'a>>,
-    pub calibration: Option<CalibrationRecord<'a>>,
+    pub prefix: Option<PrefixRecord<T>>,
+    pub work: Option<WorkRecord<T>>,
+    pub decision: Option<DecisionRecord<T>>,
+    pub rate: Option<RateRecord<T>>,
+    pub calibration: Option<CalibrationRecord<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "PartitionRow")]
-pub(super) struct PartitionRecord<'a> {
+pub(super) struct PartitionRecord<T> {
     pub next_offset: i64,
     pub stream_time: i64,
     pub partition_count: i32,
     pub states: DigestRecord,
     pub vectors: DigestRecord,
     pub bookkeeping: DigestRecord,
-    pub engine_version: Text<'a>,
-    pub policy: Text<'a>,
+    pub engine_version: T,
+    pub policy: T,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,62 +44,62 @@ pub(super) struct DigestRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "OpenRow")]
-pub(super) struct OpenRecord<'a> {
-    pub kind: Text<'a>,
+pub(super) struct OpenRecord<T> {
+    pub kind: T,
     pub body: ByteBuf,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "WorkerRow")]
-pub(super) struct WorkerRecord<'a> {
+pub(super) struct WorkerRecord<T> {
     pub epoch: Option<i64>,
     pub lost_epoch: Option<i64>,
     pub lost_at: Option<i64>,
     pub lost_all_at: Option<i64>,
-    pub cleared: Vec<ClearedRecord<'a>>,
-    pub started: Option<WorkerStartRecord<'a>>,
+    pub cleared: Vec<ClearedRecord<T>>,
+    pub started: Option<WorkerStartRecord<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Cleared")]
-pub(super) struct ClearedRecord<'a> {
-    pub tier: Option<Text<'a>>,
+pub(super) struct ClearedRecord<T> {
+    pub tier: Option<T>,
     pub at: i64,
     pub epoch: i64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "WorkerStart")]
-pub(super) struct WorkerStartRecord<'a> {
-    pub stamp: StampRecord<'a>,
+pub(super) struct WorkerStartRecord<T> {
+    pub stamp: StampRecord<T>,
     pub epoch: i64,
-    pub endpoint: Option<Text<'a>>,
-    pub model: Option<Text<'a>>,
+    pub endpoint: Option<T>,
+    pub model: Option<T>,
     pub dp_size: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "AdapterRow")]
-pub(super) struct AdapterRecord<'a> {
-    pub published: Option<PublicationRecord<'a>>,
-    pub retired: Option<RetirementRecord<'a>>,
+pub(super) struct AdapterRecord<T> {
+    pub published: Option<PublicationRecord<T>>,
+    pub retired: Option<RetirementRecord<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "AdapterPublication")]
-pub(super) struct PublicationRecord<'a> {
-    pub stamp: StampRecord<'a>,
-    pub version: Option<Text<'a>>,
-    pub digest: Option<Text<'a>>,
-    pub base_model: Option<Text<'a>>,
-    pub uri: Option<Text<'a>>,
+pub(super) struct PublicationRecord<T> {
+    pub stamp: StampRecord<T>,
+    pub version: Option<T>,
+    pub digest: Option<T>,
+    pub base_model: Option<T>,
+    pub uri: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "AdapterRetirement")]
-pub(super) struct RetirementRecord<'a> {
-    pub stamp: StampRecord<'a>,
-    pub version: Option<Text<'a>>,
+pub(super) struct RetirementRecord<T> {
+    pub stamp: StampRecord<T>,
+    pub version: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,54 +112,54 @@ pub(super) struct ErasedRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "PrefixRow")]
-pub(super) struct PrefixRecord<'a> {
-    pub algorithm: Text<'a>,
+pub(super) struct PrefixRecord<T> {
+    pub algorithm: T,
     pub block_tokens: i64,
     pub stride: i64,
     pub from_block: i64,
-    pub stamp: StampRecord<'a>,
+    pub stamp: StampRecord<T>,
     pub hashes: ByteBuf,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "WorkRow")]
-pub(super) struct WorkRecord<'a> {
-    pub task: Text<'a>,
+pub(super) struct WorkRecord<T> {
+    pub task: T,
     pub offset: i64,
-    pub lost: Option<LostRecord<'a>>,
-    pub sessions: Vec<SessionKeyRecord<'a>>,
+    pub lost: Option<LostRecord<T>>,
+    pub sessions: Vec<SessionKeyRecord<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "LostWorker")]
-pub(super) struct LostRecord<'a> {
-    pub stamp: StampRecord<'a>,
-    pub worker: Text<'a>,
-    pub reason: Text<'a>,
+pub(super) struct LostRecord<T> {
+    pub stamp: StampRecord<T>,
+    pub worker: T,
+    pub reason: T,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "SessionKey")]
-pub(super) struct SessionKeyRecord<'a> {
-    pub tenant_id: Text<'a>,
-    pub session_id: Text<'a>,
+pub(super) struct SessionKeyRecord<T> {
+    pub tenant_id: T,
+    pub session_id: T,
 }
 
 /// A decision a replay must repeat. Not written by this version; read so that the schema is whole.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "DecisionRow")]
-pub(super) struct DecisionRecord<'a> {
+pub(super) struct DecisionRecord<T> {
     offset: i64,
-    kind: Text<'a>,
-    value: Option<Text<'a>>,
+    kind: T,
+    value: Option<T>,
 }
 
 /// An observed rate. Not written by this version.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RateRow")]
-pub(super) struct RateRecord<'a> {
-    namespace: Text<'a>,
-    name: Text<'a>,
+pub(super) struct RateRecord<T> {
+    namespace: T,
+    name: T,
     count: i64,
     mean: f64,
     updated_at: i64,
@@ -169,8 +168,8 @@ pub(super) struct RateRecord<'a> {
 /// Predicted against actual. Not written by this version.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "CalibrationRow")]
-pub(super) struct CalibrationRecord<'a> {
-    name: Text<'a>,
+pub(super) struct CalibrationRecord<T> {
+    name: T,
     bucket: i32,
     predicted: f64,
     taken: i64,

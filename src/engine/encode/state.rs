@@ -8,7 +8,6 @@ use super::kv::{optional_text, text};
 use super::read::long;
 use super::state_wire::*;
 use crate::engine::decode::codec::EncodeError;
-use crate::engine::decode::wire::Text;
 use crate::model::ids::SessionId;
 use crate::model::kv::Tier;
 use crate::model::session::{Book, Facets, LiveStatus, SessionView};
@@ -18,11 +17,11 @@ use crate::model::stamp::{Register, Stamp};
 /// prefix segments, which have records of their own.
 pub fn state(view: &SessionView, facets: &Facets, book: &Book) -> Result<Vec<u8>, EncodeError> {
     STATE.write(&StateRecord {
-        tenant_id: view.tenant.as_str().into(),
-        session_id: view.session.as_str().into(),
-        user_id: view.user.as_ref().map(|v| v.as_str().into()),
-        status: view.status.map(|v| v.label().into()),
-        end_reason: view.end_reason.map(|v| v.label().into()),
+        tenant_id: view.tenant.as_str(),
+        session_id: view.session.as_str(),
+        user_id: view.user.as_ref().map(|v| v.as_str()),
+        status: view.status.map(|v| v.label()),
+        end_reason: view.end_reason.map(|v| v.label()),
         turn_count: view.turn_count.into(),
         context_tokens: view.context_tokens.map(long),
         started_at: view.started_at.map(|v| v.0),
@@ -30,25 +29,25 @@ pub fn state(view: &SessionView, facets: &Facets, book: &Book) -> Result<Vec<u8>
         active_adapter: view.active_adapter.as_ref().map(kv::adapter),
         kv_cache_ref: view.kv_cache_ref.as_ref().map(kv::copy),
         kv_copies: view.kv_copies.iter().map(kv::copy).collect(),
-        residency: view.residency.map(|v| v.label().into()),
+        residency: view.residency.map(|v| v.label()),
         context: view
             .context
             .as_ref()
             .map(|(space, turn)| ContextRef { space: text(space), covers_turn: (*turn).into() }),
-        transfer_scope: view.transfer_scope.label().into(),
+        transfer_scope: view.transfer_scope.label(),
         parent_session_id: session(&view.parent),
         continues_session_id: session(&view.continues),
         taken_up_by: session(&view.taken_up_by),
-        metadata: view.metadata.iter().map(|(k, v)| (Text::Borrowed(&**k), Text::Borrowed(&**v))).collect(),
+        metadata: view.metadata.iter().map(|(k, v)| (&**k, &**v)).collect(),
         gapped: view.gapped,
-        open_suggestions: view.open_suggestions.iter().map(|v| v.as_str().into()).collect(),
+        open_suggestions: view.open_suggestions.iter().map(|v| v.as_str()).collect(),
         as_of: view.as_of.into(),
         fold: fold(facets, book),
     })
 }
 
-fn session(id: &Option<SessionId>) -> Option<Text<'_>> {
-    id.as_ref().map(|id| id.as_str().into())
+fn session(id: &Option<SessionId>) -> Option<&str> {
+    id.as_ref().map(|id| id.as_str())
 }
 
 /// The stamps met so far. One event usually sets several registers, so each stamp is written once.
@@ -70,29 +69,29 @@ impl<'a> StampTable<'a> {
     fn text<T>(
         &mut self,
         register: &'a Option<Register<T>>,
-        text: impl FnOnce(&'a T) -> Option<Text<'a>>,
-    ) -> Option<TextRegister<'a>> {
+        text: impl FnOnce(&'a T) -> Option<&'a str>,
+    ) -> Option<TextRegister<&'a str>> {
         register.as_ref().map(|r| TextRegister { stamp: self.index(&r.stamp), value: text(&r.value) })
     }
 
-    fn status(&mut self, register: &'a Register<LiveStatus>) -> StatusRegister<'a> {
+    fn status(&mut self, register: &'a Register<LiveStatus>) -> StatusRegister<&'a str> {
         let (value, reason, until, last_good_turn) = match &register.value {
             LiveStatus::Active => ("active", None, None, None),
             LiveStatus::Paused(reason, until) => ("paused", Some(reason.label()), until.map(|v| v.0), None),
             LiveStatus::Interrupted(reason, turn) => ("interrupted", Some(reason.label()), None, turn.map(i64::from)),
         };
         let stamp = self.index(&register.stamp);
-        StatusRegister { stamp, value: value.into(), reason: reason.map(Text::Borrowed), until, last_good_turn }
+        StatusRegister { stamp, value, reason, until, last_good_turn }
     }
 }
 
-fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<'a> {
+fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<&'a str> {
     let mut table = StampTable::default();
     let t = &mut table;
     let mut fold = Fold {
         stamps: Vec::new(),
         status: facets.status.as_ref().map(|r| t.status(r)),
-        end: t.text(&facets.end, |v| v.map(|v| v.label().into())),
+        end: t.text(&facets.end, |v| v.map(|v| v.label())),
         turn_count: facets.turn_count.into(),
         last_turn: facets.last_turn.as_ref().map(|turn| LastTurn {
             turn: turn.turn.into(),
@@ -106,8 +105,8 @@ fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<'a> {
         started_at: facets.started_at.map(|v| v.0),
         last_active: facets.last_active.map(|v| v.0),
         touched_at: facets.touched_at.0,
-        user: t.text(&facets.user, |v| Some(v.as_str().into())),
-        transfer_scope: t.text(&facets.transfer_scope, |v| v.map(|v| v.label().into())),
+        user: t.text(&facets.user, |v| Some(v.as_str())),
+        transfer_scope: t.text(&facets.transfer_scope, |v| v.map(|v| v.label())),
         idle_timeout_ms: facets
             .idle_timeout
             .as_ref()
@@ -119,7 +118,7 @@ fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<'a> {
         deactivations: Vec::new(),
         parent: t.text(&facets.parent, session),
         continues: t.text(&facets.continues, session),
-        resumed_from: t.text(&facets.resumed_from, |v| Some(v.as_str().into())),
+        resumed_from: t.text(&facets.resumed_from, |v| Some(v.as_str())),
         context_ref: t.text(&facets.context_ref, optional_text),
         cache: facets
             .cache
@@ -137,7 +136,7 @@ fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<'a> {
         producers: Vec::new(),
         triggers: Vec::new(),
         drift: book.drift,
-        open: book.open.iter().map(|id| id.as_str().into()).collect(),
+        open: book.open.iter().map(|id| id.as_str()).collect(),
         as_of: book.as_of.into(),
         as_of_time: book.as_of_time.0,
     };
@@ -146,13 +145,13 @@ fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<'a> {
     fold
 }
 
-fn fold_collections<'a>(fold: &mut Fold<'a>, t: &mut StampTable<'a>, facets: &'a Facets, book: &'a Book) {
+fn fold_collections<'a>(fold: &mut Fold<&'a str>, t: &mut StampTable<'a>, facets: &'a Facets, book: &'a Book) {
     let deactivation = |(id, stamp)| Deactivation { stamp: t.index(stamp), adapter_id: text(id) };
     fold.deactivations = facets.deactivations.iter().map(deactivation).collect();
     let metadata = |(key, r): (&'a Arc<str>, &'a Register<Option<Arc<str>>>)| MetadataRegister {
         stamp: t.index(&r.stamp),
-        key: Text::Borrowed(key),
-        value: r.value.as_deref().map(Text::Borrowed),
+        key: &**key,
+        value: r.value.as_deref(),
     };
     fold.metadata = facets.metadata.iter().map(metadata).collect();
     fold.placements =
@@ -166,16 +165,13 @@ fn fold_collections<'a>(fold: &mut Fold<'a>, t: &mut StampTable<'a>, facets: &'a
             instance: optional_text(&place.instance),
             worker_epoch: place.worker_epoch.map(long),
             dp_rank: place.dp_rank.map(i64::from),
-            tier: place.tier.map(Tier::label).map(Text::Borrowed),
+            tier: place.tier.map(Tier::label),
             remaining_tokens: long(r.value.remaining_tokens),
-            reason: r.value.reason.label().into(),
+            reason: r.value.reason.label(),
         })
         .collect();
-    fold.triggers = book
-        .triggers
-        .iter()
-        .map(|(kind, stamp)| LastTrigger { stamp: t.index(stamp), kind: kind.label().into() })
-        .collect();
+    fold.triggers =
+        book.triggers.iter().map(|(kind, stamp)| LastTrigger { stamp: t.index(stamp), kind: kind.label() }).collect();
     fold.producers = book
         .producers
         .iter()

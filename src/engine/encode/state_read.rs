@@ -29,22 +29,22 @@ pub struct Restored {
 
 /// Reads the Avro body of a state record.
 pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
-    let record: StateRecord<'static> = STATE.read(bytes)?;
+    let record: StateRecord<&str> = STATE.read(bytes)?;
     let fold = &record.fold;
     let stamps = fold.stamps.iter().map(read_stamp).collect::<Read<Vec<_>>>()?;
     Ok(Restored {
-        tenant: id("tenant_id", TenantId::new(&record.tenant_id))?,
-        session: id("session_id", SessionId::new(&record.session_id))?,
+        tenant: id("tenant_id", TenantId::new(record.tenant_id))?,
+        session: id("session_id", SessionId::new(record.session_id))?,
         facets: facets(fold, &stamps)?,
         book: book(fold, &stamps)?,
     })
 }
 
-pub(super) fn read_stamp(record: &StampRecord<'_>) -> Read<Arc<Stamp>> {
+pub(super) fn read_stamp(record: &StampRecord<&str>) -> Read<Arc<Stamp>> {
     Ok(Arc::new(Stamp {
         at: EventTime(record.at),
         seq: count(record.seq),
-        event_id: id("event_id", EventId::new(&record.event_id))?,
+        event_id: id("event_id", EventId::new(record.event_id))?,
         digest: record.digest as u64,
     }))
 }
@@ -56,11 +56,11 @@ fn register<T>(stamps: &[Arc<Stamp>], index: i32, value: T) -> Read<Register<T>>
 /// A text register whose value may have been cleared.
 fn texts<T>(
     stamps: &[Arc<Stamp>],
-    record: &Option<TextRegister<'_>>,
+    record: &Option<TextRegister<&str>>,
     read: impl FnOnce(&str) -> Read<T>,
 ) -> Read<Option<Register<Option<T>>>> {
     let Some(record) = record else { return Ok(None) };
-    register(stamps, record.stamp, record.value.as_deref().map(read).transpose()?).map(Some)
+    register(stamps, record.stamp, record.value.map(read).transpose()?).map(Some)
 }
 
 /// A text register whose value is never cleared.
@@ -69,9 +69,9 @@ fn kept<T>(field: &'static str, register: Option<Register<Option<T>>>) -> Read<O
     register.map(keep).transpose()
 }
 
-fn status(record: &StatusRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<Register<LiveStatus>> {
-    let reason = record.reason.as_deref().unwrap_or_default();
-    let value = match record.value.as_ref() {
+fn status(record: &StatusRegister<&str>, stamps: &[Arc<Stamp>]) -> Read<Register<LiveStatus>> {
+    let reason = record.reason.unwrap_or_default();
+    let value = match record.value {
         "active" => LiveStatus::Active,
         "paused" => LiveStatus::Paused(word("reason", PauseReason::parse(reason))?, record.until.map(EventTime)),
         "interrupted" => LiveStatus::Interrupted(
@@ -83,7 +83,7 @@ fn status(record: &StatusRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<Register<L
     register(stamps, record.stamp, value)
 }
 
-fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
+fn facets(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
     let session_id = |text: &str| id("session", SessionId::new(text));
     Ok(Facets {
         status: fold.status.as_ref().map(|r| status(r, stamps)).transpose()?,
@@ -102,7 +102,7 @@ fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
             .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_adapter).transpose()?))
             .transpose()?,
         deactivations: (fold.deactivations.iter())
-            .map(|r| Ok((name("adapter_id", &r.adapter_id)?, stamp_at(stamps, r.stamp)?)))
+            .map(|r| Ok((name("adapter_id", r.adapter_id)?, stamp_at(stamps, r.stamp)?)))
             .collect::<Read<_>>()?,
         parent: texts(stamps, &fold.parent, session_id)?,
         continues: texts(stamps, &fold.continues, session_id)?,
@@ -112,7 +112,7 @@ fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
             .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_cache).transpose()?))
             .transpose()?,
         metadata: (fold.metadata.iter())
-            .map(|r| Ok((Arc::from(&*r.key), register(stamps, r.stamp, r.value.as_deref().map(Arc::from))?)))
+            .map(|r| Ok((Arc::from(r.key), register(stamps, r.stamp, r.value.map(Arc::from))?)))
             .collect::<Read<_>>()?,
         metadata_cleared: fold.metadata_cleared.map(|index| stamp_at(stamps, index)).transpose()?,
         context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,
@@ -127,46 +127,46 @@ fn facets(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
     })
 }
 
-fn last_turn(record: &LastTurn<'_>, stamps: &[Arc<Stamp>]) -> Read<session::LastTurn> {
+fn last_turn(record: &LastTurn<&str>, stamps: &[Arc<Stamp>]) -> Read<session::LastTurn> {
     Ok(session::LastTurn {
         turn: small("turn", record.turn)?,
         stamp: stamp_at(stamps, record.stamp)?,
         context_tokens: record.context_tokens.map(count),
-        worker: optional_name("worker", &record.worker)?,
+        worker: optional_name("worker", record.worker)?,
         worker_epoch: record.worker_epoch.map(count),
         dp_rank: optional_small("dp_rank", record.dp_rank)?,
-        model: optional_name("model", &record.model)?,
+        model: optional_name("model", record.model)?,
     })
 }
 
-fn context(record: &ContextRegister<'_>, stamps: &[Arc<Stamp>]) -> Read<ContextFacet> {
+fn context(record: &ContextRegister<&str>, stamps: &[Arc<Stamp>]) -> Read<ContextFacet> {
     Ok(ContextFacet {
-        space: name("space", &record.space)?,
+        space: name("space", record.space)?,
         covers_turn: small("covers_turn", record.covers_turn)?,
         stamp: stamp_at(stamps, record.stamp)?,
     })
 }
 
-fn eviction(record: &Eviction<'_>, stamps: &[Arc<Stamp>]) -> Read<(EvictedPlace, Register<Evicted>)> {
+fn eviction(record: &Eviction<&str>, stamps: &[Arc<Stamp>]) -> Read<(EvictedPlace, Register<Evicted>)> {
     let place = EvictedPlace {
-        worker: optional_name("worker", &record.worker)?,
-        instance: optional_name("instance", &record.instance)?,
+        worker: optional_name("worker", record.worker)?,
+        instance: optional_name("instance", record.instance)?,
         worker_epoch: record.worker_epoch.map(count),
         dp_rank: optional_small("dp_rank", record.dp_rank)?,
-        tier: optional_word("tier", &record.tier, Tier::parse)?,
+        tier: optional_word("tier", record.tier, Tier::parse)?,
     };
     let evicted = Evicted {
         remaining_tokens: count(record.remaining_tokens),
-        reason: word("reason", EvictReason::parse(&record.reason))?,
+        reason: word("reason", EvictReason::parse(record.reason))?,
     };
     Ok((place, register(stamps, record.stamp, evicted)?))
 }
 
-fn book(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Book> {
+fn book(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Book> {
     Ok(Book {
         producers: fold.producers.iter().map(seen_seqs).collect::<Read<_>>()?,
         triggers: (fold.triggers.iter())
-            .map(|r| Ok((word("kind", TriggerKind::parse(&r.kind))?, stamp_at(stamps, r.stamp)?)))
+            .map(|r| Ok((word("kind", TriggerKind::parse(r.kind))?, stamp_at(stamps, r.stamp)?)))
             .collect::<Read<_>>()?,
         drift: fold.drift,
         open: fold.open.iter().map(|v| id("open", SuggestionId::new(v))).collect::<Read<_>>()?,
@@ -175,13 +175,13 @@ fn book(fold: &Fold<'_>, stamps: &[Arc<Stamp>]) -> Read<Book> {
     })
 }
 
-fn seen_seqs(record: &SeenSeqs<'_>) -> Read<session::SeenSeqs> {
+fn seen_seqs(record: &SeenSeqs<&str>) -> Read<session::SeenSeqs> {
     let (pairs, rest) = record.intervals.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(DecodeError::Field("intervals"));
     }
     Ok(session::SeenSeqs {
-        id: name("id", &record.id)?,
+        id: name("id", record.id)?,
         epoch: count(record.epoch),
         intervals: pairs.iter().map(|[first, last]| (count(*first), count(*last))).collect(),
         overflowed: record.overflowed,

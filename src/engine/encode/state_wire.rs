@@ -2,42 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy, Text};
+use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::stamp::Stamp;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "SessionState")]
-pub(super) struct StateRecord<'a> {
-    pub tenant_id: Text<'a>,
-    pub session_id: Text<'a>,
-    pub user_id: Option<Text<'a>>,
-    pub status: Option<Text<'a>>,
-    pub end_reason: Option<Text<'a>>,
+pub(super) struct StateRecord<T> {
+    pub tenant_id: T,
+    pub session_id: T,
+    pub user_id: Option<T>,
+    pub status: Option<T>,
+    pub end_reason: Option<T>,
     pub turn_count: i64,
     pub context_tokens: Option<i64>,
     pub started_at: Option<i64>,
     pub last_active: Option<i64>,
-    pub active_adapter: Option<Adapter<'a>>,
-    pub kv_cache_ref: Option<KvCopy<'a>>,
-    pub kv_copies: Vec<KvCopy<'a>>,
-    pub residency: Option<Text<'a>>,
-    pub context: Option<ContextRef<'a>>,
-    pub transfer_scope: Text<'a>,
-    pub parent_session_id: Option<Text<'a>>,
-    pub continues_session_id: Option<Text<'a>>,
-    pub taken_up_by: Option<Text<'a>>,
+    pub active_adapter: Option<Adapter<T>>,
+    pub kv_cache_ref: Option<KvCopy<T>>,
+    pub kv_copies: Vec<KvCopy<T>>,
+    pub residency: Option<T>,
+    pub context: Option<ContextRef<T>>,
+    pub transfer_scope: T,
+    pub parent_session_id: Option<T>,
+    pub continues_session_id: Option<T>,
+    pub taken_up_by: Option<T>,
     #[serde(with = "pairs")]
-    pub metadata: Vec<(Text<'a>, Text<'a>)>,
+    pub metadata: Vec<(T, T)>,
     pub gapped: bool,
-    pub open_suggestions: Vec<Text<'a>>,
+    pub open_suggestions: Vec<T>,
     pub as_of: PositionRecord,
-    pub fold: Fold<'a>,
+    pub fold: Fold<T>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct ContextRef<'a> {
-    pub space: Text<'a>,
+pub(super) struct ContextRef<T> {
+    pub space: T,
     pub covers_turn: i64,
 }
 
@@ -50,59 +50,59 @@ pub(super) struct PositionRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Stamp")]
-pub(super) struct StampRecord<'a> {
+pub(super) struct StampRecord<T> {
     pub at: i64,
     pub seq: i64,
-    pub event_id: Text<'a>,
+    pub event_id: T,
     pub digest: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Fold<'a> {
-    pub stamps: Vec<StampRecord<'a>>,
-    pub status: Option<StatusRegister<'a>>,
-    pub end: Option<TextRegister<'a>>,
+pub(super) struct Fold<T> {
+    pub stamps: Vec<StampRecord<T>>,
+    pub status: Option<StatusRegister<T>>,
+    pub end: Option<TextRegister<T>>,
     pub turn_count: i64,
-    pub last_turn: Option<LastTurn<'a>>,
+    pub last_turn: Option<LastTurn<T>>,
     pub started_at: Option<i64>,
     pub last_active: Option<i64>,
     pub touched_at: i64,
-    pub user: Option<TextRegister<'a>>,
-    pub transfer_scope: Option<TextRegister<'a>>,
+    pub user: Option<TextRegister<T>>,
+    pub transfer_scope: Option<TextRegister<T>>,
     pub idle_timeout_ms: Option<LongRegister>,
-    pub activation: Option<AdapterRegister<'a>>,
-    pub deactivations: Vec<Deactivation<'a>>,
-    pub parent: Option<TextRegister<'a>>,
-    pub continues: Option<TextRegister<'a>>,
-    pub resumed_from: Option<TextRegister<'a>>,
-    pub context_ref: Option<TextRegister<'a>>,
-    pub cache: Option<CacheRegister<'a>>,
-    pub metadata: Vec<MetadataRegister<'a>>,
+    pub activation: Option<AdapterRegister<T>>,
+    pub deactivations: Vec<Deactivation<T>>,
+    pub parent: Option<TextRegister<T>>,
+    pub continues: Option<TextRegister<T>>,
+    pub resumed_from: Option<TextRegister<T>>,
+    pub context_ref: Option<TextRegister<T>>,
+    pub cache: Option<CacheRegister<T>>,
+    pub metadata: Vec<MetadataRegister<T>>,
     pub metadata_cleared: Option<i32>,
-    pub context: Option<ContextRegister<'a>>,
-    pub placements: Vec<Placement<'a>>,
-    pub evictions: Vec<Eviction<'a>>,
-    pub producers: Vec<SeenSeqs<'a>>,
-    pub triggers: Vec<LastTrigger<'a>>,
+    pub context: Option<ContextRegister<T>>,
+    pub placements: Vec<Placement<T>>,
+    pub evictions: Vec<Eviction<T>>,
+    pub producers: Vec<SeenSeqs<T>>,
+    pub triggers: Vec<LastTrigger<T>>,
     pub drift: f64,
-    pub open: Vec<Text<'a>>,
+    pub open: Vec<T>,
     pub as_of: PositionRecord,
     pub as_of_time: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct StatusRegister<'a> {
+pub(super) struct StatusRegister<T> {
     pub stamp: i32,
-    pub value: Text<'a>,
-    pub reason: Option<Text<'a>>,
+    pub value: T,
+    pub reason: Option<T>,
     pub until: Option<i64>,
     pub last_good_turn: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct TextRegister<'a> {
+pub(super) struct TextRegister<T> {
     pub stamp: i32,
-    pub value: Option<Text<'a>>,
+    pub value: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,78 +112,78 @@ pub(super) struct LongRegister {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct AdapterRegister<'a> {
+pub(super) struct AdapterRegister<T> {
     pub stamp: i32,
-    pub value: Option<Adapter<'a>>,
+    pub value: Option<Adapter<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct CacheRegister<'a> {
+pub(super) struct CacheRegister<T> {
     pub stamp: i32,
-    pub value: Option<CacheIdentity<'a>>,
+    pub value: Option<CacheIdentity<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct LastTurn<'a> {
+pub(super) struct LastTurn<T> {
     pub turn: i64,
     pub stamp: i32,
     pub context_tokens: Option<i64>,
-    pub worker: Option<Text<'a>>,
+    pub worker: Option<T>,
     pub worker_epoch: Option<i64>,
     pub dp_rank: Option<i64>,
-    pub model: Option<Text<'a>>,
+    pub model: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Deactivation<'a> {
+pub(super) struct Deactivation<T> {
     pub stamp: i32,
-    pub adapter_id: Text<'a>,
+    pub adapter_id: T,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct MetadataRegister<'a> {
+pub(super) struct MetadataRegister<T> {
     pub stamp: i32,
-    pub key: Text<'a>,
-    pub value: Option<Text<'a>>,
+    pub key: T,
+    pub value: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct ContextRegister<'a> {
+pub(super) struct ContextRegister<T> {
     pub stamp: i32,
-    pub space: Text<'a>,
+    pub space: T,
     pub covers_turn: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Placement<'a> {
+pub(super) struct Placement<T> {
     pub stamp: i32,
-    pub copy: KvCopy<'a>,
+    pub copy: KvCopy<T>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Eviction<'a> {
+pub(super) struct Eviction<T> {
     pub stamp: i32,
-    pub worker: Option<Text<'a>>,
-    pub instance: Option<Text<'a>>,
+    pub worker: Option<T>,
+    pub instance: Option<T>,
     pub worker_epoch: Option<i64>,
     pub dp_rank: Option<i64>,
-    pub tier: Option<Text<'a>>,
+    pub tier: Option<T>,
     pub remaining_tokens: i64,
-    pub reason: Text<'a>,
+    pub reason: T,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct SeenSeqs<'a> {
-    pub id: Text<'a>,
+pub(super) struct SeenSeqs<T> {
+    pub id: T,
     pub epoch: i64,
     pub intervals: Vec<i64>,
     pub overflowed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct LastTrigger<'a> {
+pub(super) struct LastTrigger<T> {
     pub stamp: i32,
-    pub kind: Text<'a>,
+    pub kind: T,
 }
 
 impl From<Position> for PositionRecord {
@@ -198,12 +198,12 @@ impl From<&PositionRecord> for Position {
     }
 }
 
-impl<'a> From<&'a Stamp> for StampRecord<'a> {
-    fn from(stamp: &'a Stamp) -> StampRecord<'a> {
+impl<'a> From<&'a Stamp> for StampRecord<&'a str> {
+    fn from(stamp: &'a Stamp) -> StampRecord<&'a str> {
         StampRecord {
             at: stamp.at.0,
             seq: stamp.seq as i64,
-            event_id: stamp.event_id.as_str().into(),
+            event_id: stamp.event_id.as_str(),
             digest: stamp.digest as i64,
         }
     }

@@ -6,7 +6,6 @@ use super::kv::{optional_text, text};
 use super::read::long;
 use super::suggestion_wire::*;
 use crate::engine::decode::codec::EncodeError;
-use crate::engine::decode::wire::Text;
 use crate::model::suggestion::{
     Actual, Advice, Publication, Recovery, RecoverySource, RevokeReason, Score, Suggestion, Transfer, Trigger,
 };
@@ -38,27 +37,27 @@ pub(super) fn is_redacted(publication: &Publication) -> bool {
     matches!(publication, Publication::Revoked(RevokeReason::Erased))
 }
 
-fn common<'a>(s: &'a Suggestion, publication: &'a Publication, redacted: bool) -> Common<'a> {
+fn common<'a>(s: &'a Suggestion, publication: &'a Publication, redacted: bool) -> Common<&'a str> {
     let (reason, outcome, actual) = match publication {
         Publication::Open => (None, None, None),
-        Publication::Revoked(reason) => (Some(reason.label().into()), None, None),
-        Publication::Closed(outcome, what) => (None, Some(outcome.label().into()), Some(actual(what))),
+        Publication::Revoked(reason) => (Some(reason.label()), None, None),
+        Publication::Closed(outcome, what) => (None, Some(outcome.label()), Some(actual(what))),
     };
     Common {
-        kind: s.kind().into(),
-        status: publication.status().into(),
+        kind: s.kind(),
+        status: publication.status(),
         reason,
-        delivery: s.delivery.label().into(),
-        suggestion_id: Some(s.id.as_str().into()),
-        tenant_id: s.tenant.as_str().into(),
-        session_id: s.session.as_str().into(),
-        user_id: s.user.as_ref().filter(|_| !redacted).map(|v| v.as_str().into()),
-        consumer: s.consumer().label().into(),
+        delivery: s.delivery.label(),
+        suggestion_id: Some(s.id.as_str()),
+        tenant_id: s.tenant.as_str(),
+        session_id: s.session.as_str(),
+        user_id: s.user.as_ref().filter(|_| !redacted).map(|v| v.as_str()),
+        consumer: s.consumer().label(),
         trigger: trigger(&s.trigger, redacted),
-        plan: s.plan().into(),
+        plan: s.plan(),
         score: (!redacted).then(|| score(&s.score)),
         valid_until: s.valid_until.filter(|_| !redacted).map(|v| v.0),
-        supersedes: s.supersedes.as_ref().filter(|_| !redacted).map(|v| v.as_str().into()),
+        supersedes: s.supersedes.as_ref().filter(|_| !redacted).map(|v| v.as_str()),
         as_of: s.as_of.into(),
         policy: text(&s.policy),
         outcome,
@@ -66,37 +65,37 @@ fn common<'a>(s: &'a Suggestion, publication: &'a Publication, redacted: bool) -
     }
 }
 
-fn trigger(trigger: &Trigger, redacted: bool) -> TriggerRecord<'_> {
+fn trigger(trigger: &Trigger, redacted: bool) -> TriggerRecord<&str> {
     TriggerRecord {
-        kind: trigger.kind.label().into(),
-        event_id: trigger.event_id.as_ref().filter(|_| !redacted).map(|v| v.as_str().into()),
+        kind: trigger.kind.label(),
+        event_id: trigger.event_id.as_ref().filter(|_| !redacted).map(|v| v.as_str()),
         occurred_at: trigger.occurred_at.filter(|_| !redacted).map(|v| v.0),
         due_at: trigger.due_at.filter(|_| !redacted).map(|v| v.0),
     }
 }
 
-fn score(score: &Score) -> ScoreRecord<'_> {
+fn score(score: &Score) -> ScoreRecord<&str> {
     ScoreRecord {
         total: score.total,
-        components: score.components.iter().map(|(name, value)| (Text::Borrowed(*name), *value)).collect(),
+        components: score.components.iter().map(|(name, value)| (*name, *value)).collect(),
     }
 }
 
-fn actual(actual: &Actual) -> ActualRecord<'_> {
+fn actual(actual: &Actual) -> ActualRecord<&str> {
     ActualRecord {
         restored_tokens: actual.restored_tokens.map(long),
         recomputed_tokens: actual.recomputed_tokens.map(long),
         restore_ms: actual.restore_ms,
         ttft_ms: actual.ttft_ms,
         saved_ms: actual.saved_ms,
-        basis: actual.basis.label().into(),
+        basis: actual.basis.label(),
     }
 }
 
-fn recovery(recovery: &Recovery) -> OwnRecovery<'_> {
+fn recovery(recovery: &Recovery) -> OwnRecovery<&str> {
     OwnRecovery {
         r#match: Some(MatchRecord {
-            basis: recovery.basis.label().into(),
+            basis: recovery.basis.label(),
             matched_tokens: recovery.matched_tokens.map(long),
             missing_tokens: recovery.missing_tokens.map(long),
         }),
@@ -105,26 +104,22 @@ fn recovery(recovery: &Recovery) -> OwnRecovery<'_> {
             restore_ms: e.restore_ms,
             recompute_ms: e.recompute_ms,
             saved_ms: e.saved_ms,
-            basis: e.basis.label().into(),
+            basis: e.basis.label(),
         }),
         alternatives: (recovery.alternatives.iter())
-            .map(|a| AlternativeRecord {
-                session_id: a.session.as_str().into(),
-                plan: a.plan.label().into(),
-                score: a.score,
-            })
+            .map(|a| AlternativeRecord { session_id: a.session.as_str(), plan: a.plan.label(), score: a.score })
             .collect(),
         rejected: (recovery.rejected.iter())
-            .map(|r| RejectedRecord { session_id: r.session.as_str().into(), reason: r.reason.label().into() })
+            .map(|r| RejectedRecord { session_id: r.session.as_str(), reason: r.reason.label() })
             .collect(),
     }
 }
 
-fn source(source: &RecoverySource) -> RecoverySourceRecord<'_> {
+fn source(source: &RecoverySource) -> RecoverySourceRecord<&str> {
     RecoverySourceRecord {
-        session_id: source.session.as_str().into(),
+        session_id: source.session.as_str(),
         kv_cache: source.kv_cache.as_ref().map(kv::copy),
-        residency: source.residency.map(|v| v.label().into()),
+        residency: source.residency.map(|v| v.label()),
         endpoint: optional_text(&source.endpoint),
         dp_rank: source.dp_rank.map(i64::from),
         model: optional_text(&source.model),
@@ -136,7 +131,7 @@ fn source(source: &RecoverySource) -> RecoverySourceRecord<'_> {
     }
 }
 
-fn transfer(transfer: &Transfer) -> OwnTransfer<'_> {
+fn transfer(transfer: &Transfer) -> OwnTransfer<&str> {
     OwnTransfer {
         adapter: transfer.adapter.as_ref().map(|(adapter, uri)| AdapterOffer {
             id: text(&adapter.id),
@@ -144,7 +139,7 @@ fn transfer(transfer: &Transfer) -> OwnTransfer<'_> {
             uri: optional_text(uri),
         }),
         source: Some(TransferSourceRecord {
-            session_id: transfer.source.as_str().into(),
+            session_id: transfer.source.as_str(),
             similarity: transfer.similarity,
             context_ref: optional_text(&transfer.context_ref),
         }),
@@ -153,6 +148,6 @@ fn transfer(transfer: &Transfer) -> OwnTransfer<'_> {
             r#for: support.for_it.into(),
             against: support.against.into(),
         }),
-        consent: Some(transfer.consent.label().into()),
+        consent: Some(transfer.consent.label()),
     }
 }

@@ -13,7 +13,7 @@ use crate::model::suggestion::*;
 use crate::model::time::EventTime;
 
 /// Every name of a score's component.
-const COMPONENTS: [&str; 10] = [
+pub(super) const COMPONENTS: &[&str] = &[
     "adapter_match",
     "declared",
     "ended",
@@ -31,33 +31,33 @@ const COMPONENTS: [&str; 10] = [
 pub fn decode_suggestion(kind: SuggestionKind, bytes: &[u8]) -> Result<(Suggestion, Publication), DecodeError> {
     match kind {
         SuggestionKind::Recovery => {
-            let (common, own) = RECOVERY.read::<RecoveryRecord<'static>>(bytes)?.split();
+            let (common, own) = RECOVERY.read::<RecoveryRecord<&str>>(bytes)?.split();
             let advice = Advice::Recovery(Box::new(recovery(&common, &own)?));
             joined(&common, advice)
         }
         SuggestionKind::Transfer => {
-            let (common, own) = TRANSFER.read::<TransferRecord<'static>>(bytes)?.split();
+            let (common, own) = TRANSFER.read::<TransferRecord<&str>>(bytes)?.split();
             let advice = Advice::Transfer(Box::new(transfer(&common, &own)?));
             joined(&common, advice)
         }
     }
 }
 
-fn joined(common: &Common<'_>, advice: Advice) -> Read<(Suggestion, Publication)> {
+fn joined(common: &Common<&str>, advice: Advice) -> Read<(Suggestion, Publication)> {
     let suggestion_id = |field, text: &str| id(field, SuggestionId::new(text));
     let suggestion = Suggestion {
         id: suggestion_id("suggestion_id", present("suggestion_id", &common.suggestion_id)?)?,
-        tenant: id("tenant_id", TenantId::new(&common.tenant_id))?,
-        session: id("session_id", SessionId::new(&common.session_id))?,
-        user: common.user_id.as_deref().map(|v| id("user_id", UserId::new(v))).transpose()?,
+        tenant: id("tenant_id", TenantId::new(common.tenant_id))?,
+        session: id("session_id", SessionId::new(common.session_id))?,
+        user: common.user_id.map(|v| id("user_id", UserId::new(v))).transpose()?,
         trigger: trigger(&common.trigger)?,
         advice,
         score: score(present("score", &common.score)?)?,
         valid_until: common.valid_until.map(EventTime),
-        supersedes: common.supersedes.as_deref().map(|v| suggestion_id("supersedes", v)).transpose()?,
+        supersedes: common.supersedes.map(|v| suggestion_id("supersedes", v)).transpose()?,
         as_of: (&common.as_of).into(),
-        policy: name("policy", &common.policy)?,
-        delivery: word("delivery", Delivery::parse(&common.delivery))?,
+        policy: name("policy", common.policy)?,
+        delivery: word("delivery", Delivery::parse(common.delivery))?,
     };
     Ok((suggestion, publication(common)?))
 }
@@ -66,42 +66,42 @@ fn present<'r, T>(field: &'static str, value: &'r Option<T>) -> Read<&'r T> {
     value.as_ref().ok_or(DecodeError::Field(field))
 }
 
-fn publication(common: &Common<'_>) -> Read<Publication> {
-    match common.status.as_ref() {
+fn publication(common: &Common<&str>) -> Read<Publication> {
+    match common.status {
         "open" => Ok(Publication::Open),
         "revoked" => {
-            let reason = optional_word("reason", &common.reason, RevokeReason::parse)?;
+            let reason = optional_word("reason", common.reason, RevokeReason::parse)?;
             Ok(Publication::Revoked(word("reason", reason)?))
         }
         "closed" => {
-            let outcome = optional_word("outcome", &common.outcome, Outcome::parse)?;
+            let outcome = optional_word("outcome", common.outcome, Outcome::parse)?;
             Ok(Publication::Closed(word("outcome", outcome)?, actual(present("actual", &common.actual)?)?))
         }
         _ => Err(DecodeError::Field("status")),
     }
 }
 
-fn actual(record: &ActualRecord<'_>) -> Read<Actual> {
+fn actual(record: &ActualRecord<&str>) -> Read<Actual> {
     Ok(Actual {
         restored_tokens: record.restored_tokens.map(count),
         recomputed_tokens: record.recomputed_tokens.map(count),
         restore_ms: record.restore_ms,
         ttft_ms: record.ttft_ms,
         saved_ms: record.saved_ms,
-        basis: word("basis", OutcomeBasis::parse(&record.basis))?,
+        basis: word("basis", OutcomeBasis::parse(record.basis))?,
     })
 }
 
-fn trigger(record: &TriggerRecord<'_>) -> Read<Trigger> {
+fn trigger(record: &TriggerRecord<&str>) -> Read<Trigger> {
     Ok(Trigger {
-        kind: word("trigger.kind", TriggerKind::parse(&record.kind))?,
-        event_id: record.event_id.as_deref().map(|v| id("event_id", EventId::new(v))).transpose()?,
+        kind: word("trigger.kind", TriggerKind::parse(record.kind))?,
+        event_id: record.event_id.map(|v| id("event_id", EventId::new(v))).transpose()?,
         occurred_at: record.occurred_at.map(EventTime),
         due_at: record.due_at.map(EventTime),
     })
 }
 
-fn score(record: &ScoreRecord<'_>) -> Read<Score> {
+fn score(record: &ScoreRecord<&str>) -> Read<Score> {
     let component = |(text, value): &(_, Option<f64>)| {
         let known = COMPONENTS.iter().find(|known| *known == text);
         Ok((*known.ok_or(DecodeError::Field("score.components"))?, *value))
@@ -109,11 +109,11 @@ fn score(record: &ScoreRecord<'_>) -> Read<Score> {
     Ok(Score { total: record.total, components: record.components.iter().map(component).collect::<Read<_>>()? })
 }
 
-fn recovery(common: &Common<'_>, own: &OwnRecovery<'_>) -> Read<Recovery> {
+fn recovery(common: &Common<&str>, own: &OwnRecovery<&str>) -> Read<Recovery> {
     let matched = present("match", &own.r#match)?;
     Ok(Recovery {
-        plan: word("plan", RecoveryPlan::parse(&common.plan))?,
-        basis: word("match.basis", MatchBasis::parse(&matched.basis))?,
+        plan: word("plan", RecoveryPlan::parse(common.plan))?,
+        basis: word("match.basis", MatchBasis::parse(matched.basis))?,
         matched_tokens: matched.matched_tokens.map(count),
         missing_tokens: matched.missing_tokens.map(count),
         source: source(present("source", &own.source)?)?,
@@ -123,51 +123,51 @@ fn recovery(common: &Common<'_>, own: &OwnRecovery<'_>) -> Read<Recovery> {
     })
 }
 
-fn source(record: &RecoverySourceRecord<'_>) -> Read<RecoverySource> {
+fn source(record: &RecoverySourceRecord<&str>) -> Read<RecoverySource> {
     Ok(RecoverySource {
-        session: id("source.session_id", SessionId::new(&record.session_id))?,
+        session: id("source.session_id", SessionId::new(record.session_id))?,
         kv_cache: record.kv_cache.as_ref().map(read_copy).transpose()?,
-        residency: optional_word("residency", &record.residency, Residency::parse)?,
-        endpoint: optional_name("endpoint", &record.endpoint)?,
+        residency: optional_word("residency", record.residency, Residency::parse)?,
+        endpoint: optional_name("endpoint", record.endpoint)?,
         dp_rank: optional_small("dp_rank", record.dp_rank)?,
-        model: optional_name("model", &record.model)?,
+        model: optional_name("model", record.model)?,
         cache: record.cache.as_ref().map(read_cache).transpose()?,
         adapter: record.adapter.as_ref().map(read_adapter).transpose()?,
-        context_ref: optional_name("context_ref", &record.context_ref)?,
+        context_ref: optional_name("context_ref", record.context_ref)?,
         turn_count: small("turn_count", record.turn_count)?,
         last_active: record.last_active.map(EventTime),
     })
 }
 
-fn estimate(record: &EstimateRecord<'_>) -> Read<Estimate> {
+fn estimate(record: &EstimateRecord<&str>) -> Read<Estimate> {
     Ok(Estimate {
         restore_ms: record.restore_ms,
         recompute_ms: record.recompute_ms,
         saved_ms: record.saved_ms,
-        basis: word("estimate.basis", EstimateBasis::parse(&record.basis))?,
+        basis: word("estimate.basis", EstimateBasis::parse(record.basis))?,
     })
 }
 
-fn alternative(record: &AlternativeRecord<'_>) -> Read<Alternative> {
+fn alternative(record: &AlternativeRecord<&str>) -> Read<Alternative> {
     Ok(Alternative {
-        session: id("alternatives", SessionId::new(&record.session_id))?,
-        plan: word("alternatives", RecoveryPlan::parse(&record.plan))?,
+        session: id("alternatives", SessionId::new(record.session_id))?,
+        plan: word("alternatives", RecoveryPlan::parse(record.plan))?,
         score: record.score,
     })
 }
 
-fn rejected(record: &RejectedRecord<'_>) -> Read<RejectedCandidate> {
+fn rejected(record: &RejectedRecord<&str>) -> Read<RejectedCandidate> {
     Ok(RejectedCandidate {
-        session: id("rejected", SessionId::new(&record.session_id))?,
-        reason: word("rejected", CandidateFault::parse(&record.reason))?,
+        session: id("rejected", SessionId::new(record.session_id))?,
+        reason: word("rejected", CandidateFault::parse(record.reason))?,
     })
 }
 
-fn transfer(common: &Common<'_>, own: &OwnTransfer<'_>) -> Read<Transfer> {
+fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>) -> Read<Transfer> {
     let source = present("source", &own.source)?;
-    let offer = |offer: &AdapterOffer<'_>| -> Read<_> {
-        let adapter = Adapter { id: name("id", &offer.id)?, version: optional_name("version", &offer.version)? };
-        Ok((adapter, optional_name("uri", &offer.uri)?))
+    let offer = |offer: &AdapterOffer<&str>| -> Read<_> {
+        let adapter = Adapter { id: name("id", offer.id)?, version: optional_name("version", offer.version)? };
+        Ok((adapter, optional_name("uri", offer.uri)?))
     };
     let support = |record: &SupportRecord| -> Read<_> {
         Ok(Support {
@@ -177,11 +177,11 @@ fn transfer(common: &Common<'_>, own: &OwnTransfer<'_>) -> Read<Transfer> {
         })
     };
     Ok(Transfer {
-        plan: word("plan", TransferPlan::parse(&common.plan))?,
+        plan: word("plan", TransferPlan::parse(common.plan))?,
         adapter: own.adapter.as_ref().map(offer).transpose()?,
-        source: id("source", SessionId::new(&source.session_id))?,
+        source: id("source", SessionId::new(source.session_id))?,
         similarity: source.similarity,
-        context_ref: optional_name("context_ref", &source.context_ref)?,
+        context_ref: optional_name("context_ref", source.context_ref)?,
         support: own.support.as_ref().map(support).transpose()?,
         consent: word("consent", TransferScope::parse(present("consent", &own.consent)?))?,
     })

@@ -3,63 +3,69 @@
 use serde::{Deserialize, Serialize};
 
 use super::state_wire::{PositionRecord, pairs};
-use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy, Text};
+use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 
 /// What both kinds say.
-pub(super) struct Common<'a> {
-    pub kind: Text<'a>,
-    pub status: Text<'a>,
-    pub reason: Option<Text<'a>>,
-    pub delivery: Text<'a>,
-    pub suggestion_id: Option<Text<'a>>,
-    pub tenant_id: Text<'a>,
-    pub session_id: Text<'a>,
-    pub user_id: Option<Text<'a>>,
-    pub consumer: Text<'a>,
-    pub trigger: TriggerRecord<'a>,
-    pub plan: Text<'a>,
-    pub score: Option<ScoreRecord<'a>>,
+pub(super) struct Common<T> {
+    pub kind: T,
+    pub status: T,
+    pub reason: Option<T>,
+    pub delivery: T,
+    pub suggestion_id: Option<T>,
+    pub tenant_id: T,
+    pub session_id: T,
+    pub user_id: Option<T>,
+    pub consumer: T,
+    pub trigger: TriggerRecord<T>,
+    pub plan: T,
+    pub score: Option<ScoreRecord<T>>,
     pub valid_until: Option<i64>,
-    pub supersedes: Option<Text<'a>>,
+    pub supersedes: Option<T>,
     pub as_of: PositionRecord,
-    pub policy: Text<'a>,
-    pub outcome: Option<Text<'a>>,
-    pub actual: Option<ActualRecord<'a>>,
+    pub policy: T,
+    pub outcome: Option<T>,
+    pub actual: Option<ActualRecord<T>>,
 }
 
 /// One record with the common fields around its own: the serde bridge cannot flatten.
 macro_rules! suggestion_record {
     ($record:ident, $own:ident, $schema:literal { $($field:ident: $ty:ty),+ $(,)? }) => {
         /// What this kind alone says.
-        #[derive(Default)]
-        pub(super) struct $own<'a> { $(pub $field: $ty),+ }
+        pub(super) struct $own<T> { $(pub $field: $ty),+ }
+
+        impl<T> Default for $own<T> {
+            /// Says nothing.
+            fn default() -> Self {
+                $own { $($field: Default::default()),+ }
+            }
+        }
 
         #[derive(Serialize, Deserialize)]
         #[serde(rename = $schema)]
-        pub(super) struct $record<'a> {
-            kind: Text<'a>,
-            status: Text<'a>,
-            reason: Option<Text<'a>>,
-            delivery: Text<'a>,
-            suggestion_id: Option<Text<'a>>,
-            tenant_id: Text<'a>,
-            session_id: Text<'a>,
-            user_id: Option<Text<'a>>,
-            consumer: Text<'a>,
-            trigger: TriggerRecord<'a>,
-            plan: Text<'a>,
+        pub(super) struct $record<T> {
+            kind: T,
+            status: T,
+            reason: Option<T>,
+            delivery: T,
+            suggestion_id: Option<T>,
+            tenant_id: T,
+            session_id: T,
+            user_id: Option<T>,
+            consumer: T,
+            trigger: TriggerRecord<T>,
+            plan: T,
             $($field: $ty,)+
-            score: Option<ScoreRecord<'a>>,
+            score: Option<ScoreRecord<T>>,
             valid_until: Option<i64>,
-            supersedes: Option<Text<'a>>,
+            supersedes: Option<T>,
             as_of: PositionRecord,
-            policy: Text<'a>,
-            outcome: Option<Text<'a>>,
-            actual: Option<ActualRecord<'a>>,
+            policy: T,
+            outcome: Option<T>,
+            actual: Option<ActualRecord<T>>,
         }
 
-        impl<'a> $record<'a> {
-            pub(super) fn join(common: Common<'a>, own: $own<'a>) -> Self {
+        impl<T> $record<T> {
+            pub(super) fn join(common: Common<T>, own: $own<T>) -> Self {
                 let Common {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
                     plan, score, valid_until, supersedes, as_of, policy, outcome, actual,
@@ -71,7 +77,7 @@ macro_rules! suggestion_record {
                 }
             }
 
-            pub(super) fn split(self) -> (Common<'a>, $own<'a>) {
+            pub(super) fn split(self) -> (Common<T>, $own<T>) {
                 let $record {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
                     plan, $($field,)+ score, valid_until, supersedes, as_of, policy, outcome, actual,
@@ -87,109 +93,109 @@ macro_rules! suggestion_record {
 }
 
 suggestion_record!(RecoveryRecord, OwnRecovery, "RecoverySuggestion" {
-    r#match: Option<MatchRecord<'a>>,
-    source: Option<RecoverySourceRecord<'a>>,
-    estimate: Option<EstimateRecord<'a>>,
-    alternatives: Vec<AlternativeRecord<'a>>,
-    rejected: Vec<RejectedRecord<'a>>,
+    r#match: Option<MatchRecord<T>>,
+    source: Option<RecoverySourceRecord<T>>,
+    estimate: Option<EstimateRecord<T>>,
+    alternatives: Vec<AlternativeRecord<T>>,
+    rejected: Vec<RejectedRecord<T>>,
 });
 
 suggestion_record!(TransferRecord, OwnTransfer, "TransferSuggestion" {
-    adapter: Option<AdapterOffer<'a>>,
-    source: Option<TransferSourceRecord<'a>>,
+    adapter: Option<AdapterOffer<T>>,
+    source: Option<TransferSourceRecord<T>>,
     support: Option<SupportRecord>,
-    consent: Option<Text<'a>>,
+    consent: Option<T>,
 });
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Trigger")]
-pub(super) struct TriggerRecord<'a> {
-    pub kind: Text<'a>,
-    pub event_id: Option<Text<'a>>,
+pub(super) struct TriggerRecord<T> {
+    pub kind: T,
+    pub event_id: Option<T>,
     pub occurred_at: Option<i64>,
     pub due_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Score")]
-pub(super) struct ScoreRecord<'a> {
+pub(super) struct ScoreRecord<T> {
     pub total: f64,
-    #[serde(with = "pairs")]
-    pub components: Vec<(Text<'a>, Option<f64>)>,
+    #[serde(with = "pairs", bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>"))]
+    pub components: Vec<(T, Option<f64>)>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Actual")]
-pub(super) struct ActualRecord<'a> {
+pub(super) struct ActualRecord<T> {
     pub restored_tokens: Option<i64>,
     pub recomputed_tokens: Option<i64>,
     pub restore_ms: Option<f64>,
     pub ttft_ms: Option<f64>,
     pub saved_ms: Option<f64>,
-    pub basis: Text<'a>,
+    pub basis: T,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Match")]
-pub(super) struct MatchRecord<'a> {
-    pub basis: Text<'a>,
+pub(super) struct MatchRecord<T> {
+    pub basis: T,
     pub matched_tokens: Option<i64>,
     pub missing_tokens: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RecoverySource")]
-pub(super) struct RecoverySourceRecord<'a> {
-    pub session_id: Text<'a>,
-    pub kv_cache: Option<KvCopy<'a>>,
-    pub residency: Option<Text<'a>>,
-    pub endpoint: Option<Text<'a>>,
+pub(super) struct RecoverySourceRecord<T> {
+    pub session_id: T,
+    pub kv_cache: Option<KvCopy<T>>,
+    pub residency: Option<T>,
+    pub endpoint: Option<T>,
     pub dp_rank: Option<i64>,
-    pub model: Option<Text<'a>>,
-    pub cache: Option<CacheIdentity<'a>>,
-    pub adapter: Option<Adapter<'a>>,
-    pub context_ref: Option<Text<'a>>,
+    pub model: Option<T>,
+    pub cache: Option<CacheIdentity<T>>,
+    pub adapter: Option<Adapter<T>>,
+    pub context_ref: Option<T>,
     pub turn_count: i64,
     pub last_active: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Estimate")]
-pub(super) struct EstimateRecord<'a> {
+pub(super) struct EstimateRecord<T> {
     pub restore_ms: f64,
     pub recompute_ms: f64,
     pub saved_ms: f64,
-    pub basis: Text<'a>,
+    pub basis: T,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Alternative")]
-pub(super) struct AlternativeRecord<'a> {
-    pub session_id: Text<'a>,
-    pub plan: Text<'a>,
+pub(super) struct AlternativeRecord<T> {
+    pub session_id: T,
+    pub plan: T,
     pub score: f64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RejectedCandidate")]
-pub(super) struct RejectedRecord<'a> {
-    pub session_id: Text<'a>,
-    pub reason: Text<'a>,
+pub(super) struct RejectedRecord<T> {
+    pub session_id: T,
+    pub reason: T,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct AdapterOffer<'a> {
-    pub id: Text<'a>,
-    pub version: Option<Text<'a>>,
-    pub uri: Option<Text<'a>>,
+pub(super) struct AdapterOffer<T> {
+    pub id: T,
+    pub version: Option<T>,
+    pub uri: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "TransferSource")]
-pub(super) struct TransferSourceRecord<'a> {
-    pub session_id: Text<'a>,
+pub(super) struct TransferSourceRecord<T> {
+    pub session_id: T,
     pub similarity: f64,
-    pub context_ref: Option<Text<'a>>,
+    pub context_ref: Option<T>,
 }
 
 #[derive(Serialize, Deserialize)]

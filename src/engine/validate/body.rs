@@ -18,7 +18,7 @@ pub(super) fn check(body: wire::Body, limits: &Limits<'_>, fault: &mut Option<St
         B::TurnCompleted(b) => SessionBody::Turn(Box::new(turn(b, limits, fault)?)),
         B::ContextEmbedded(b) => SessionBody::ContextEmbedded(context::alone(b, limits)?),
         B::KvCachePlaced(b) => {
-            let (copy, chain) = kv::copy(&At::body(), b, limits)?;
+            let (copy, chain) = kv::copy(&At::BODY, b, limits)?;
             SessionBody::KvPlaced(Box::new(copy), chain)
         }
         B::KvCacheEvicted(b) => SessionBody::KvEvicted(kv::evicted(b)?),

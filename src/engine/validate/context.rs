@@ -33,7 +33,7 @@ pub(super) fn check(
 /// refuses the event.
 pub(super) fn alone(context: &wire::Context, limits: &Limits<'_>) -> Checked<Context> {
     let mut fault = None;
-    let checked = check(&At::body(), context, limits, &mut fault)?;
+    let checked = check(&At::BODY, context, limits, &mut fault)?;
     checked.ok_or_else(|| Rejection::new(RejectReason::BadContext, fault.unwrap_or_default()))
 }
 

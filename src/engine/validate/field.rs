@@ -24,22 +24,19 @@ pub(super) struct At<'p> {
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parent {
-            Some(parent) if parent.name.is_empty() => f.write_str(self.name),
-            Some(parent) => write!(f, "{parent}.{}", self.name),
-            None => f.write_str(self.name),
+            Some(parent) if !parent.name.is_empty() => write!(f, "{parent}.{}", self.name),
+            _ => f.write_str(self.name),
         }
     }
 }
 
 impl<'p> At<'p> {
+    /// The body itself, where it is one of the shared records.
+    pub(super) const BODY: At<'static> = At { parent: None, name: "" };
+
     /// A field of the event or its body.
     pub(super) fn field(name: &'static str) -> At<'static> {
         At { parent: None, name }
-    }
-
-    /// The body itself: its fields stand beside the envelope's.
-    pub(super) fn body() -> At<'static> {
-        At { parent: None, name: "" }
     }
 
     /// A field of this record.

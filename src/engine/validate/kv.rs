@@ -8,14 +8,14 @@ use crate::model::event::KvEvicted;
 use crate::model::kv::{Adapter, CacheIdentity, EvictReason, EvictedPlace, KvCopy, Location, Quantization, Tier};
 use crate::model::prefix::PrefixUpdate;
 
-pub(super) fn adapter(at: &At<'_>, adapter: &wire::Adapter<'_>) -> Checked<Adapter> {
+pub(super) fn adapter(at: &At<'_>, adapter: &wire::Adapter<String>) -> Checked<Adapter> {
     Ok(Adapter { id: at.to("id").name(&adapter.id)?, version: at.to("version").optional_name(&adapter.version)? })
 }
 
-pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<'_>) -> Checked<CacheIdentity> {
+pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<String>) -> Checked<CacheIdentity> {
     Ok(CacheIdentity {
         namespace: at.to("namespace").name(&cache.namespace)?,
-        adapter: at.to("adapter").optional(&cache.adapter, |at, v| adapter(at, v))?,
+        adapter: at.to("adapter").optional(&cache.adapter, adapter)?,
         salt_id: at.to("salt_id").optional_name(&cache.salt_id)?,
     })
 }
@@ -23,7 +23,7 @@ pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<'_>) -> Checked<Cac
 /// Checks a copy, and the chain sent with it.
 pub(super) fn copy(
     at: &At<'_>,
-    copy: &wire::KvCopy<'_>,
+    copy: &wire::KvCopy<String>,
     limits: &Limits<'_>,
 ) -> Checked<(KvCopy, Option<PrefixUpdate>)> {
     let checked = KvCopy {
@@ -43,8 +43,8 @@ pub(super) fn copy(
     Ok((checked, chain))
 }
 
-fn location(at: &At<'_>, location: &wire::Location<'_>) -> Checked<Location> {
-    match (location.kind.as_ref(), &location.memory, &location.disk, &location.external) {
+fn location(at: &At<'_>, location: &wire::Location<String>) -> Checked<Location> {
+    match (location.kind.as_str(), &location.memory, &location.disk, &location.external) {
         ("memory", Some(v), None, None) => {
             Ok(Location::Memory { offset: at.to("memory").to("offset").count(v.offset)? })
         }
@@ -76,9 +76,9 @@ fn is_relative(path: &str) -> bool {
     !path.starts_with(['/', '\\']) && !drive && !path.contains('\0') && path.split(['/', '\\']).all(|step| step != "..")
 }
 
-fn quantization(at: &At<'_>, quantization: &wire::Quantization<'_>) -> Checked<Quantization> {
+fn quantization(at: &At<'_>, quantization: &wire::Quantization<String>) -> Checked<Quantization> {
     let wire::Quantization { kind, high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid } = quantization;
-    match (kind.as_ref(), high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid) {
+    match (kind.as_str(), high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid) {
         ("high_precision_tail", Some(v), None, None, None) => {
             let at = at.to("high_precision_tail");
             Ok(Quantization::HighPrecisionTail {

@@ -3,14 +3,15 @@
 const STATUSES = ["active", "paused", "interrupted", "ended", "expired"];
 const PLAN_TONES = { resume_in_place: "#2f9e44", restore_kv: "#e8590c", prefetch: "#1c7ed6", retain: "#0c8599",
   adapter_only: "#9c36b5", context_only: "#5c7cfa", use_adapter: "#ae3ec9", refer_context: "#4263eb", reuse_prefix: "#d6336c" };
-const COMPONENT_TONES = ["#e8590c", "#2f9e44", "#1c7ed6", "#ae3ec9", "#e0a100", "#0c8599", "#d6336c", "#8a8178"];
+const COMPONENT_TONES = { similarity: "#d6336c", recency: "#e0a100", interrupted: "#e8590c", ended: "#8a8178", own_session: "#1c7ed6",
+  declared: "#7048e8", kv_value: "#2f9e44", adapter_match: "#0c8599", support: "#ae3ec9" };
 const MAX_ROWS = 80, MAX_LATENCIES = 200, SPARK_POINTS = 60;
 const byId = (id) => document.getElementById(id);
 const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
 
 let after = 0, last = null, process = null, offered = 0, recovery = 0, transfer = 0;
 const latencies = [], rates = [], waiting = [];
-const plans = new Map(), tones = new Map();
+const plans = new Map(), tones = new Map(), rows = new Map();
 const paused = () => byId("pause").getAttribute("aria-pressed") === "true";
 
 function element(tag, className, text) {
@@ -33,7 +34,7 @@ function quantile(values, q) {
 
 function tone(component) {
   if (!tones.has(component)) {
-    tones.set(component, COMPONENT_TONES[tones.size % COMPONENT_TONES.length]);
+    tones.set(component, COMPONENT_TONES[component] ?? "#8a8178");
     const item = element("li", "", component.replaceAll("_", " "));
     item.style.setProperty("--tone", tones.get(component));
     byId("components").append(item);
@@ -47,7 +48,7 @@ function showStatus(status) {
   ready.textContent = status.ready ? "ready" : `not ready: ${status.cause}`;
   byId("demo").hidden = status.mode !== "demo";
   byId("version").textContent = `rekindle ${status.version}`;
-  const now = performance.now();
+  const now = status.uptime_ms;
   if (last && status.totals.records >= last.records && now > last.at) {
     const rate = (status.totals.records - last.records) / ((now - last.at) / 1000);
     rates.push(rate);
@@ -115,7 +116,7 @@ function take(item) {
     plans.set(s.plan, (plans.get(s.plan) ?? 0) + 1);
   }
   waiting.push(item);
-  if (waiting.length > MAX_ROWS) waiting.shift();
+  if (waiting.length > 5 * MAX_ROWS) waiting.shift();
 }
 
 function origin(s) {
@@ -157,7 +158,7 @@ function detail(s) {
 
 function row(item) {
   const s = item.suggestion, line = element("li", "fresh"), summary = element("summary"), details = element("details");
-  if (s.status !== "open") line.classList.add("gone");
+  line.dataset.id = s.suggestion_id;
   line.dataset.kind = s.kind;
   line.dataset.status = s.status;
   const at = s.trigger?.occurred_at ?? s.trigger?.due_at, time = element("time", "", "–");
@@ -167,7 +168,7 @@ function row(item) {
   }
   const plan = element("div", "plan", s.plan.replaceAll("_", " "));
   plan.style.setProperty("--tone", PLAN_TONES[s.plan] ?? "#8a8178");
-  plan.append(element("small", "", s.status === "open" ? `for the ${s.consumer}` : `${s.status}: ${s.reason ?? s.outcome ?? ""}`));
+  plan.append(element("small", "", `for the ${s.consumer}`));
   const who = element("div", "who");
   who.append(element("b", "", `${s.tenant_id} / ${s.session_id}`), ` after ${s.trigger.kind.replaceAll("_", " ")}`, element("small", "", origin(s)));
   const saved = element("div", "saved", s.estimate ? duration(s.estimate.saved_ms) : "–");
@@ -181,9 +182,27 @@ function row(item) {
   return line;
 }
 
+// A revocation or an outcome changes the line of its suggestion; where that is gone, nothing is shown.
+function close(s) {
+  const line = rows.get(s.suggestion_id);
+  if (!line) return;
+  if (s.reason === "erased") {
+    // What was erased is shown no longer.
+    rows.delete(s.suggestion_id);
+    return line.remove();
+  }
+  line.classList.add("gone");
+  line.classList.remove("fresh");
+  line.dataset.status = s.status;
+  const word = line.querySelector(".plan small");
+  word.textContent = s.outcome ?? `revoked: ${(s.reason ?? "").replaceAll("_", " ")}`;
+  word.className = s.outcome ?? "";
+  rows.delete(s.suggestion_id);
+}
+
 function showFeed() {
   byId("offered").textContent = number(offered / 1000, offered < 100000 ? 1 : 0);
-  byId("counts").textContent = `${number(recovery)} recovery, ${number(transfer)} transfer since this page opened`;
+  byId("counts").textContent = `${number(recovery)} recovery, ${number(transfer)} transfer seen by this page`;
   if (latencies.length) {
     byId("p50").textContent = number(quantile(latencies, 0.5), 1);
     byId("p95").textContent = `${number(quantile(latencies, 0.95), 1)} ms for 95 % of the newest ${latencies.length}`;
@@ -199,8 +218,20 @@ function showFeed() {
   }));
   if (paused()) return;
   const feed = byId("feed");
-  for (const item of waiting.splice(0)) feed.prepend(row(item));
-  while (feed.children.length > MAX_ROWS) feed.lastElementChild.remove();
+  for (const item of waiting.splice(0)) {
+    if (item.suggestion.status !== "open") {
+      close(item.suggestion);
+      continue;
+    }
+    const line = row(item);
+    rows.set(item.suggestion.suggestion_id, line);
+    feed.prepend(line);
+  }
+  while (feed.children.length > MAX_ROWS) {
+    const oldest = feed.lastElementChild;
+    rows.delete(oldest.dataset.id);
+    oldest.remove();
+  }
   filter();
 }
 

@@ -13,7 +13,7 @@ pub struct SessionStarted {
     /// The session this one takes up.
     pub continues_session_id: Option<String>,
     /// Identity of its KV.
-    pub cache: Option<CacheIdentity<'static>>,
+    pub cache: Option<CacheIdentity<String>>,
     /// Pointer to its conversation.
     pub context_ref: Option<String>,
     /// Idle timeout.
@@ -54,15 +54,15 @@ pub struct TurnCompleted {
     /// The suggestion that was acted on.
     pub suggestion_id: Option<String>,
     /// Identity of the KV.
-    pub cache: Option<CacheIdentity<'static>>,
+    pub cache: Option<CacheIdentity<String>>,
     /// What changed of the chain.
     pub prefix: Option<Prefix>,
     /// Embedding after this turn.
     pub context: Option<Context>,
     /// A copy that exists now.
-    pub kv_cache: Option<KvCopy<'static>>,
+    pub kv_cache: Option<KvCopy<String>>,
     /// Adapter in use.
-    pub adapter: Option<Adapter<'static>>,
+    pub adapter: Option<Adapter<String>>,
 }
 
 /// `kv_cache_evicted`
@@ -115,7 +115,7 @@ pub struct SessionInterrupted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResumeRequested {
     /// Identity of the KV asked for.
-    pub cache: Option<CacheIdentity<'static>>,
+    pub cache: Option<CacheIdentity<String>>,
     /// The request's chain.
     pub prefix: Option<Prefix>,
     /// The request's embedding.
@@ -164,11 +164,11 @@ pub struct SessionSnapshot {
     /// Idle timeout.
     pub idle_timeout_ms: Option<i64>,
     /// Adapter in use.
-    pub adapter: Option<Adapter<'static>>,
+    pub adapter: Option<Adapter<String>>,
     /// Identity of its KV.
-    pub cache: Option<CacheIdentity<'static>>,
+    pub cache: Option<CacheIdentity<String>>,
     /// Copies that exist.
-    pub kv_copies: Option<Vec<KvCopy<'static>>>,
+    pub kv_copies: Option<Vec<KvCopy<String>>>,
     /// What changed of the chain.
     pub prefix: Option<Prefix>,
     /// Embedding.

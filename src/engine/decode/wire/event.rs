@@ -128,7 +128,7 @@ bodies! {
     SessionStarted(SessionStarted) = session_started,
     TurnCompleted(Box<TurnCompleted>) = turn_completed,
     ContextEmbedded(Context) = context_embedded,
-    KvCachePlaced(Box<KvCopy<'static>>) = kv_cache_placed,
+    KvCachePlaced(Box<KvCopy<String>>) = kv_cache_placed,
     KvCacheEvicted(KvCacheEvicted) = kv_cache_evicted,
     AdapterActivated(AdapterUse) = adapter_activated,
     AdapterDeactivated(AdapterUse) = adapter_deactivated,

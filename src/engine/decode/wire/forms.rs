@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +76,10 @@ impl<'de> Deserialize<'de> for Moment {
                 }
             }
         }
-        deserializer.deserialize_any(MomentVisitor)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_any(MomentVisitor),
+            false => deserializer.deserialize_i64(MomentVisitor),
+        }
     }
 }
 
@@ -139,7 +143,10 @@ impl<'de> Deserialize<'de> for Hashes {
                 Ok(Hashes(bytes))
             }
         }
-        deserializer.deserialize_any(HashesVisitor)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_any(HashesVisitor),
+            false => deserializer.deserialize_byte_buf(HashesVisitor),
+        }
     }
 }
 
@@ -173,15 +180,20 @@ impl<'de> Deserialize<'de> for Metadata {
 }
 
 /// A location: in JSON an object whose one key names the variant, or the bare word.
-pub(super) fn location<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Location<'a>, D::Error> {
-    struct LocationVisitor;
-    impl<'de> Visitor<'de> for LocationVisitor {
-        type Value = Location<'static>;
+pub(super) fn location<'de, T, D>(deserializer: D) -> Result<Location<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct LocationVisitor<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for LocationVisitor<T> {
+        type Value = Location<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object whose one key names the location")
         }
         fn visit_str<E: de::Error>(self, kind: &str) -> Result<Self::Value, E> {
-            Ok(Location { kind: kind.to_owned().into(), memory: None, disk: None, external: None })
+            let kind = T::deserialize(kind.into_deserializer())?;
+            Ok(Location { kind, memory: None, disk: None, external: None })
         }
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
             one_key(map, |kind, map| {
@@ -197,21 +209,25 @@ pub(super) fn location<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result
         }
     }
     match deserializer.is_human_readable() {
-        true => deserializer.deserialize_any(LocationVisitor),
+        true => deserializer.deserialize_any(LocationVisitor(PhantomData)),
         false => Location::deserialize(deserializer),
     }
 }
 
 /// A quantization: in JSON an object whose one key names the variant.
-pub(super) fn quantization<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Quantization<'a>, D::Error> {
-    struct QuantizationVisitor;
-    impl<'de> Visitor<'de> for QuantizationVisitor {
-        type Value = Quantization<'static>;
+pub(super) fn quantization<'de, T, D>(deserializer: D) -> Result<Quantization<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct QuantizationVisitor<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for QuantizationVisitor<T> {
+        type Value = Quantization<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object whose one key names the quantization")
         }
         fn visit_str<E: de::Error>(self, kind: &str) -> Result<Self::Value, E> {
-            let kind = kind.to_owned().into();
+            let kind = T::deserialize(kind.into_deserializer())?;
             let (high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid) = (None, None, None, None);
             Ok(Quantization { kind, high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid })
         }
@@ -230,7 +246,7 @@ pub(super) fn quantization<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Re
         }
     }
     match deserializer.is_human_readable() {
-        true => deserializer.deserialize_any(QuantizationVisitor),
+        true => deserializer.deserialize_any(QuantizationVisitor(PhantomData)),
         false => Quantization::deserialize(deserializer),
     }
 }

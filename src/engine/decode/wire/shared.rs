@@ -1,33 +1,28 @@
-//! Records that several bodies, states and suggestions share. Texts are borrowed where we write and owned
-//! where we read, so that one struct serves both.
-
-use std::borrow::Cow;
+//! Records that several bodies, states and suggestions share. `T` is the type of their texts: owned
+//! in events, which outlive their bytes; borrowed in what we write and read back.
 
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Hashes, Moment, VectorBytes};
 
-/// A text: borrowed when written, owned when read.
-pub type Text<'a> = Cow<'a, str>;
-
 /// An adapter and the version of its content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Adapter<'a> {
+pub struct Adapter<T> {
     /// The adapter's id.
-    pub id: Text<'a>,
+    pub id: T,
     /// Version of its content.
-    pub version: Option<Text<'a>>,
+    pub version: Option<T>,
 }
 
 /// Identity of KV content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CacheIdentity<'a> {
+pub struct CacheIdentity<T> {
     /// Model, tokenizer and engine layout.
-    pub namespace: Text<'a>,
+    pub namespace: T,
     /// Adapter the KV was computed under.
-    pub adapter: Option<Adapter<'a>>,
+    pub adapter: Option<Adapter<T>>,
     /// Label or HMAC of a cache salt.
-    pub salt_id: Option<Text<'a>>,
+    pub salt_id: Option<T>,
 }
 
 /// Part of a prefix chain.
@@ -58,47 +53,47 @@ pub struct Context {
 
 /// A copy of a session's KV.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KvCopy<'a> {
+pub struct KvCopy<T> {
     /// `hot`, `warm` or `cold`.
-    pub tier: Text<'a>,
+    pub tier: T,
     /// The engine's own word for the medium.
-    pub medium: Option<Text<'a>>,
+    pub medium: Option<T>,
     /// Where it lies.
     #[serde(deserialize_with = "super::forms::location")]
-    pub location: Location<'a>,
+    pub location: Location<T>,
     /// Tokens held.
     pub cached_tokens: i64,
     /// Size in bytes.
     pub kv_bytes: Option<i64>,
     /// How it is quantised.
     #[serde(deserialize_with = "super::forms::quantization")]
-    pub quantization: Quantization<'a>,
+    pub quantization: Quantization<T>,
     /// When it was made.
     pub created_at: Moment,
     /// Worker that holds it.
-    pub worker: Option<Text<'a>>,
+    pub worker: Option<T>,
     /// That worker's incarnation.
     pub worker_epoch: Option<i64>,
     /// Data-parallel rank.
     pub dp_rank: Option<i64>,
     /// Identity of the content.
-    pub cache: CacheIdentity<'a>,
+    pub cache: CacheIdentity<T>,
     /// The chain it covers; only producers send it, nothing we publish repeats it.
     pub prefix: Option<Prefix>,
 }
 
 /// Where a copy lies: `type` names the variant, and the field of that name holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Location<'a> {
+pub struct Location<T> {
     /// `memory`, `disk`, `external` or `evicted`.
     #[serde(rename = "type")]
-    pub kind: Text<'a>,
+    pub kind: T,
     /// In memory.
     pub memory: Option<MemoryLocation>,
     /// In a file.
-    pub disk: Option<DiskLocation<'a>>,
+    pub disk: Option<DiskLocation<T>>,
     /// In a store of its own.
-    pub external: Option<ExternalLocation<'a>>,
+    pub external: Option<ExternalLocation<T>>,
 }
 
 /// In the worker's memory.
@@ -110,78 +105,78 @@ pub struct MemoryLocation {
 
 /// In a file of the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DiskLocation<'a> {
+pub struct DiskLocation<T> {
     /// Relative path.
-    pub path: Text<'a>,
+    pub path: T,
     /// Byte offset.
     pub offset: i64,
 }
 
 /// In a store that outlives the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExternalLocation<'a> {
+pub struct ExternalLocation<T> {
     /// Kind of store.
-    pub provider: Text<'a>,
+    pub provider: T,
     /// Which store.
-    pub instance: Text<'a>,
+    pub instance: T,
     /// Where to reach it.
-    pub endpoint: Option<Text<'a>>,
+    pub endpoint: Option<T>,
     /// The store's own key.
-    pub handle: Option<Text<'a>>,
+    pub handle: Option<T>,
 }
 
 /// How a copy is quantised: `type` names the variant, and the field of that name holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Quantization<'a> {
+pub struct Quantization<T> {
     /// `high_precision_tail`, `quantized_store`, `hybrid` or `turbo_quant_hybrid`.
     #[serde(rename = "type")]
-    pub kind: Text<'a>,
+    pub kind: T,
     /// Only a tail.
-    pub high_precision_tail: Option<HighPrecisionTail<'a>>,
+    pub high_precision_tail: Option<HighPrecisionTail<T>>,
     /// Everything quantised.
-    pub quantized_store: Option<QuantizedStore<'a>>,
+    pub quantized_store: Option<QuantizedStore<T>>,
     /// A tail, the rest quantised.
-    pub hybrid: Option<Hybrid<'a>>,
+    pub hybrid: Option<Hybrid<T>>,
     /// A tail, the rest in TurboQuant codes.
-    pub turbo_quant_hybrid: Option<TurboQuantHybrid<'a>>,
+    pub turbo_quant_hybrid: Option<TurboQuantHybrid<T>>,
 }
 
 /// Only a high-precision tail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HighPrecisionTail<'a> {
+pub struct HighPrecisionTail<T> {
     /// Tokens of the tail.
     pub tail_length: i64,
     /// Its precision.
-    pub precision: Text<'a>,
+    pub precision: T,
 }
 
 /// Everything quantised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct QuantizedStore<'a> {
+pub struct QuantizedStore<T> {
     /// Its precision.
-    pub precision: Text<'a>,
+    pub precision: T,
     /// Full bytes by stored bytes.
     pub compression_ratio: f64,
 }
 
 /// A high-precision tail, the rest quantised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Hybrid<'a> {
+pub struct Hybrid<T> {
     /// Tokens of the tail.
     pub tail_length: i64,
     /// Its precision.
-    pub tail_precision: Text<'a>,
+    pub tail_precision: T,
     /// Precision of the rest.
-    pub store_precision: Text<'a>,
+    pub store_precision: T,
 }
 
 /// A high-precision tail, the rest in TurboQuant codes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TurboQuantHybrid<'a> {
+pub struct TurboQuantHybrid<T> {
     /// Tokens of the tail.
     pub tail_length: i64,
     /// Its precision.
-    pub tail_precision: Text<'a>,
+    pub tail_precision: T,
     /// Bits a value of the rest.
     pub turbo_bits: f64,
 }

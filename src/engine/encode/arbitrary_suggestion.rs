@@ -1,0 +1,211 @@
+//! Random suggestions and bookkeeping rows for property tests. Test support only.
+
+use std::sync::Arc;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::arbitrary::*;
+use super::{PrefixRow, Row};
+use crate::model::bookkeeping::*;
+use crate::model::event::TransferScope;
+use crate::model::kv::{Residency, Tier};
+use crate::model::position::Offset;
+use crate::model::prefix::PrefixFamily;
+use crate::model::session::{PrefixSegment, TriggerKind};
+use crate::model::suggestion::*;
+
+fn recovery() -> BoxedStrategy<Advice> {
+    let source = (
+        (session(), of(kv_copy()), of(word(Residency::ALL)), of(name()), of(any::<u32>()), of(name())),
+        (of(cache()), of(adapter()), of(name()), any::<u32>(), of(time())),
+    )
+        .prop_map(|(a, b)| RecoverySource {
+            session: a.0,
+            kv_cache: a.1,
+            residency: a.2,
+            endpoint: a.3,
+            dp_rank: a.4,
+            model: a.5,
+            cache: b.0,
+            adapter: b.1,
+            context_ref: b.2,
+            turn_count: b.3,
+            last_active: b.4,
+        });
+    let estimate = (float(), float(), float(), word(EstimateBasis::ALL))
+        .prop_map(|(restore_ms, recompute_ms, saved_ms, basis)| Estimate { restore_ms, recompute_ms, saved_ms, basis });
+    let alternative = (session(), word(RecoveryPlan::ALL), float()).prop_map(|(session, plan, score)| Alternative {
+        session,
+        plan,
+        score,
+    });
+    let rejected =
+        (session(), word(CandidateFault::ALL)).prop_map(|(session, reason)| RejectedCandidate { session, reason });
+    (
+        (word(RecoveryPlan::ALL), word(MatchBasis::ALL), of(any::<u64>()), of(any::<u64>())),
+        source,
+        of(estimate),
+        vec(alternative, 0..3),
+        vec(rejected, 0..3),
+    )
+        .prop_map(|(m, source, estimate, alternatives, rejected)| {
+            let (plan, basis, matched_tokens, missing_tokens) = m;
+            Advice::Recovery(Box::new(Recovery {
+                plan,
+                basis,
+                matched_tokens,
+                missing_tokens,
+                source,
+                estimate,
+                alternatives,
+                rejected,
+            }))
+        })
+        .boxed()
+}
+
+fn transfer() -> BoxedStrategy<Advice> {
+    let support =
+        any::<(u32, u32, u32)>().prop_map(|(sessions, for_it, against)| Support { sessions, for_it, against });
+    (
+        word(TransferPlan::ALL),
+        of((adapter(), of(name()))),
+        session(),
+        float(),
+        of(name()),
+        of(support),
+        word(TransferScope::ALL),
+    )
+        .prop_map(|(plan, adapter, source, similarity, context_ref, support, consent)| {
+            Advice::Transfer(Box::new(Transfer { plan, adapter, source, similarity, context_ref, support, consent }))
+        })
+        .boxed()
+}
+
+/// A random suggestion of either kind, as it is published.
+pub fn suggestion() -> BoxedStrategy<Suggestion> {
+    let trigger = (word(TriggerKind::ALL), of(event_id()), of(time()), of(time()))
+        .prop_map(|(kind, event_id, occurred_at, due_at)| Trigger { kind, event_id, occurred_at, due_at });
+    let components = btree_map(word(super::suggestion_read::COMPONENTS), of(float()), 0..5);
+    let score = (float(), components).prop_map(|(total, components)| Score { total, components });
+    (
+        (suggestion_id(), tenant(), session(), of(user())),
+        trigger,
+        prop_oneof![recovery(), transfer()],
+        score,
+        (of(time()), of(suggestion_id()), position(), name(), word(Delivery::ALL)),
+    )
+        .prop_map(|(ids, trigger, advice, score, rest)| Suggestion {
+            id: ids.0,
+            tenant: ids.1,
+            session: ids.2,
+            user: ids.3,
+            trigger,
+            advice,
+            score,
+            valid_until: rest.0,
+            supersedes: rest.1,
+            as_of: rest.2,
+            policy: rest.3,
+            delivery: rest.4,
+        })
+        .boxed()
+}
+
+/// A random publication, except the one that is redacted.
+pub fn publication() -> BoxedStrategy<Publication> {
+    let reason = word(RevokeReason::ALL).prop_filter("redacted", |reason| *reason != RevokeReason::Erased);
+    let actual = (of(any::<u64>()), of(any::<u64>()), of(float()), of(float()), of(float()), word(OutcomeBasis::ALL))
+        .prop_map(|(restored_tokens, recomputed_tokens, restore_ms, ttft_ms, saved_ms, basis)| Actual {
+            restored_tokens,
+            recomputed_tokens,
+            restore_ms,
+            ttft_ms,
+            saved_ms,
+            basis,
+        });
+    prop_oneof![
+        Just(Publication::Open),
+        reason.prop_map(Publication::Revoked),
+        (word(Outcome::ALL), actual).prop_map(|(outcome, actual)| Publication::Closed(outcome, actual)),
+    ]
+    .boxed()
+}
+
+fn checkpoint() -> BoxedStrategy<Row> {
+    let digest = || any::<(u64, u128)>().prop_map(|(live_keys, sum)| TopicDigest { live_keys, sum });
+    ((any::<i64>(), time(), any::<i32>()), digest(), digest(), digest(), "[0-9.]{1,6}", name())
+        .prop_map(|(numbers, states, vectors, bookkeeping, engine_version, policy)| {
+            Row::Partition(Checkpoint {
+                next_offset: Offset(numbers.0),
+                stream_time: numbers.1,
+                partition_count: numbers.2,
+                states,
+                vectors,
+                bookkeeping,
+                engine_version,
+                policy,
+            })
+        })
+        .boxed()
+}
+
+fn worker() -> BoxedStrategy<Row> {
+    let started = (any::<u64>(), stamp(), of(name()), of(name()), of(any::<u32>()))
+        .prop_map(|(epoch, stamp, endpoint, model, dp_size)| WorkerStart { epoch, stamp, endpoint, model, dp_size });
+    let cleared = btree_map(of(word(Tier::ALL)), (time(), any::<u64>()), 0..4);
+    (of(any::<u64>()), of(any::<u64>()), of(time()), of(time()), cleared, of(started))
+        .prop_map(|(epoch, lost_epoch, lost_at, lost_all_at, cleared, started)| {
+            Row::Worker(WorkerRow { epoch, lost_epoch, lost_at, lost_all_at, cleared, started })
+        })
+        .boxed()
+}
+
+fn adapter_row() -> BoxedStrategy<Row> {
+    let published = (of(name()), of(name()), of(name()), of(name()))
+        .prop_map(|(version, digest, base_model, uri)| AdapterPublication { version, digest, base_model, uri });
+    (of(register(published)), of(register(of(name()))))
+        .prop_map(|(published, retired)| Row::Adapter(AdapterRow { published, retired }))
+        .boxed()
+}
+
+fn prefix() -> BoxedStrategy<Row> {
+    (name(), any::<u32>(), any::<u32>(), any::<u64>(), stamp(), vec(any::<u64>(), 0..9))
+        .prop_map(|(algorithm, block_tokens, stride, from_block, stamp, hashes)| {
+            Row::Prefix(PrefixRow {
+                family: PrefixFamily { algorithm, block_tokens, stride },
+                from_block,
+                segment: PrefixSegment { stamp, hashes: Arc::from(hashes) },
+            })
+        })
+        .boxed()
+}
+
+fn work() -> BoxedStrategy<Row> {
+    let lost = (name(), stamp(), word(RevokeReason::ALL)).prop_map(|(worker, stamp, reason)| WorkTask::WorkerLost {
+        worker,
+        stamp,
+        reason,
+    });
+    (prop_oneof![Just(WorkTask::Erase), lost], any::<i64>(), vec((tenant(), session()), 0..5))
+        .prop_map(|(task, offset, sessions)| Row::Work(WorkChunk { task, offset: Offset(offset), sessions }))
+        .boxed()
+}
+
+/// A random row of any kind.
+pub fn row() -> BoxedStrategy<Row> {
+    let erased = (time(), any::<bool>(), time())
+        .prop_map(|(cut, dead, expires_at)| Row::Erased(ErasureMarker { cut, dead, expires_at }));
+    prop_oneof![
+        checkpoint(),
+        suggestion().prop_map(|suggestion| Row::Open(Box::new(suggestion))),
+        worker(),
+        adapter_row(),
+        erased,
+        prefix(),
+        work(),
+    ]
+    .boxed()
+}
