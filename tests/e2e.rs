@@ -6,6 +6,8 @@ mod edge;
 mod exactly_once;
 #[path = "e2e/inputs.rs"]
 mod inputs;
+#[path = "support/instance.rs"]
+mod instance;
 #[path = "e2e/python.rs"]
 mod python;
 #[path = "e2e/service.rs"]

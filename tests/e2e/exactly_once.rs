@@ -8,10 +8,10 @@ use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::{ServiceFault, start};
 use rekindle::telemetry::Metrics;
 
+use crate::instance::Instance;
 use crate::support::broker::brokers;
 use crate::support::clients::{PATIENCE, committed, create_topics, eventually, produce, settings, unique};
 use crate::support::events::{Event, workload};
-use crate::support::instance::Instance;
 use crate::support::oracle::{Outcome, assert_same, published, replayed};
 
 fn send(settings: &RuntimeSettings, events: &[Event]) {
@@ -87,6 +87,7 @@ fn partitions_that_move_between_instances_lose_and_repeat_nothing() {
     create_topics(&settings);
     let mut other = settings.clone();
     other.kafka.instance_id.push_str("-other");
+    other.kafka.transactional_id.push_str("-other");
     let events = workload(4, 6000);
     let mut parts = events.chunks(1000);
     let mut next = || send(&settings, parts.next().expect("enough parts"));

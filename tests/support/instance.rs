@@ -1,37 +1,26 @@
-//! The service in a process of its own, so that it can be killed.
+//! The service as operators run it: `rekindle run` in a process of its own, that can be killed.
 
-use std::io::Read;
+use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
 
 use rekindle::runtime::settings::RuntimeSettings;
-use rekindle::runtime::start;
-use rekindle::telemetry::Metrics;
 
-use super::clients;
-
-const NAME: &str = "REKINDLE_TEST_INSTANCE_NAME";
+use crate::support::events::DIM;
 
 /// A running process; killed when dropped.
 pub struct Instance {
     child: Child,
+    _config: tempfile::NamedTempFile,
 }
 
 impl Instance {
-    /// Starts the service over the topics of `settings`.
+    /// Starts the service with these settings.
     pub fn start(settings: &RuntimeSettings) -> Instance {
-        let child = Command::new(std::env::current_exe().expect("this test binary"))
-            .args(["--ignored", "--exact", "support::instance::process", "--nocapture"])
-            .env(NAME, &settings.kafka.group_id)
-            .env("BROKERS", &settings.kafka.brokers)
-            .env("PARTITIONS", settings.topics.partitions.to_string())
-            .env("INSTANCE", &settings.kafka.instance_id)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("start a process");
-        Instance { child }
+        let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
+        config.write_all(toml(settings).as_bytes()).expect("write the configuration");
+        let child = run(config.path());
+        Instance { child, _config: config }
     }
 
     /// Ends it as a crash would.
@@ -40,9 +29,10 @@ impl Instance {
         self.child.wait().expect("its end");
     }
 
-    /// Asks it to stop and waits for the end.
+    /// Asks it to stop as an operator does, and waits for the end.
     pub fn stop(mut self) {
-        drop(self.child.stdin.take());
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(asked.expect("kill").success());
         let status = self.child.wait().expect("its end");
         assert!(status.success(), "a clean end: {status}");
     }
@@ -56,25 +46,57 @@ impl Drop for Instance {
     }
 }
 
-/// The process itself: serves until its standard input is closed.
-#[test]
-#[ignore = "started by the tests that need a process to kill"]
-fn process() {
-    let get = |name: &str| std::env::var(name).expect("set by the test that starts this");
-    let mut settings = clients::settings(&get("BROKERS"), &get(NAME), get("PARTITIONS").parse().expect("a number"));
-    settings.kafka.instance_id = get("INSTANCE");
-    settings.kafka.transactional_id = get("INSTANCE");
-    super::show_logs();
-    let mut service = start(settings, Arc::new(Metrics::new())).expect("start");
-    let (closed, stdin) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        let _ = closed.send(());
-    });
-    while stdin.recv_timeout(Duration::from_millis(50)).is_err() {
-        if let Some(fault) = service.wait(Duration::ZERO) {
-            panic!("{fault}");
-        }
-    }
-    service.shutdown().expect("clean");
+fn run(config: &Path) -> Child {
+    let level = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "rekindle=error".to_owned());
+    Command::new(env!("CARGO_BIN_EXE_rekindle"))
+        .args(["run", "-c"])
+        .arg(config)
+        .args(["--set", &format!("log.level={level}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start rekindle run")
+}
+
+fn toml(settings: &RuntimeSettings) -> String {
+    let (kafka, topics) = (&settings.kafka, &settings.topics);
+    let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    format!(
+        "[kafka]
+brokers = {:?}
+group_id = {:?}
+instance_id = {:?}
+transactional_id = {:?}
+[kafka.properties]
+{properties}
+[topics]
+events = {:?}
+states = {:?}
+vectors = {:?}
+bookkeeping = {:?}
+recovery = {:?}
+transfer = {:?}
+dead_letters = {:?}
+partitions = {}
+[worker]
+count = {}
+[http]
+listen = \"127.0.0.1:0\"
+[spaces.default]
+dim = {DIM}
+",
+        kafka.brokers,
+        kafka.group_id,
+        kafka.instance_id,
+        kafka.transactional_id,
+        topics.events,
+        topics.states,
+        topics.vectors,
+        topics.bookkeeping,
+        topics.recovery,
+        topics.transfer,
+        topics.dead_letters,
+        topics.partitions,
+        settings.workers,
+    )
 }

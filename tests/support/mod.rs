@@ -4,7 +4,6 @@
 pub mod broker;
 pub mod clients;
 pub mod events;
-pub mod instance;
 pub mod oracle;
 pub mod registry;
 
