@@ -15,6 +15,10 @@ use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::verdict::Verdict;
 use serde_json::{Value, json};
 
+/// The allocator of the service.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DIM: usize = 768;
 const TENANTS: usize = 40;
 const BATCH: usize = 1000;

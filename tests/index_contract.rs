@@ -55,8 +55,8 @@ fn expected(model: &BTreeMap<SessionId, (UnitVector, u8)>, query: &UnitVector, k
         .iter()
         .filter(|(_, (_, owner))| of.is_none_or(|of| of == *owner))
         .map(|(session, (v, _))| {
-            let row = v.to_f32();
-            let similarity = cosine(&wide, inverse_norm(&wide), &row, inverse_norm(&row));
+            let inverse = inverse_norm(query.as_slice());
+            let similarity = cosine(&wide, inverse, v.as_slice(), inverse_norm(v.as_slice()));
             Hit { session: session.clone(), similarity }
         })
         .collect();
@@ -89,6 +89,9 @@ proptest! {
         prop_assert_eq!(index.search(&query, k, pass), expected(&model, &query, k, of));
         prop_assert_eq!(index.len(), model.len());
         for (session, (v, _)) in &model {
+            let apart = index.similarity(&query, session).expect("stored");
+            let hit = expected(&model, &query, MAX_K, None).into_iter().find(|hit| hit.session == *session);
+            prop_assert_eq!(hit.map(|hit| hit.similarity), Some(apart));
             prop_assert_eq!(index.vector(session), Some(v.as_slice()));
         }
     }

@@ -53,11 +53,11 @@ fn every_fault_is_reported_at_once_with_key_limit_and_origin() {
     let file = "[policy]\nfloor = 1.7\nflor = 0.5\n[batch]\nmax_bytes = \"4 parsecs\"\n[wroker]\ncount = 2\n[output]\nformat = 7";
     let found = faults(file, &[("REKINDLE_POLICY__K", "many")], &[("session.retention_ms", "61000")]);
     let expected = [
-        "batch.max_bytes: must be a size from 1024 to 1073741824 bytes, as 65536 or \"4MiB\", is \"4 parsecs\" (rekindle.toml line 5)",
         "session.retention_ms: must be at least session.idle_timeout_ms, 1800000 (flag --set session.retention_ms)",
         "output.format: must be one of \"avro\", \"json\", is 7 (rekindle.toml line 9)",
         "policy.floor: must be a number from 0 to 1, is 1.7 (rekindle.toml line 2)",
         "policy.k: must be a whole number from 1 to 1000, is \"many\" (environment REKINDLE_POLICY__K)",
+        "batch.max_bytes: must be a size from 1024 to 1073741824 bytes, as 65536 or \"4MiB\", is \"4 parsecs\" (rekindle.toml line 5)",
         "policy.flor: is not a setting; did you mean policy.floor? (rekindle.toml line 3)",
         "wroker.count: is not a setting; did you mean worker.count? (rekindle.toml line 7)",
     ];

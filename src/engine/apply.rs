@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use crate::engine::Notice;
 use crate::engine::fold::{Change, fold, gaps};
-use crate::engine::index::{SpaceIndex, cosine, inverse_norm};
+use crate::engine::index::SpaceIndex;
 use crate::engine::process::{Engine, Step};
 use crate::engine::store::{Session, columns};
-use crate::model::event::{Context, SessionBody, ValidEvent};
+use crate::model::event::{SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
 use crate::model::session::Facets;
 use crate::model::stamp::Stamp;
-use crate::model::vector::UnitVector;
 use crate::model::verdict::Verdict;
 
 /// What later stages compare with.
@@ -24,7 +23,7 @@ pub(super) struct Before {
     pub had_context: bool,
     /// Its live copies.
     pub live_copies: usize,
-    vector: Option<(Name, UnitVector)>,
+    space: Option<Name>,
     took_up: Vec<SessionId>,
 }
 
@@ -88,7 +87,7 @@ impl Engine {
             existed: session.is_some(),
             had_context: session.is_some_and(|s| s.facets.context.is_some()),
             live_copies: session.filter(|_| evicts).map_or(0, live),
-            vector: carries_context(body).then(|| self.stored_vector(tenant, id)).flatten(),
+            space: session.and_then(|s| s.facets.context.as_ref()).map(|context| context.space.clone()),
             took_up: session.map(taken_up).unwrap_or_default(),
         }
     }
@@ -100,7 +99,7 @@ impl Engine {
     }
 
     /// Stores a new embedding where it counts: overwritten in place, taken out of the space it left. The
-    /// angle it moved by adds to the drift.
+    /// angle it moved by, in radians, adds to the drift, which begins at 0 with the first one of a space.
     fn index_context(
         &mut self,
         step: &mut Step<'_>,
@@ -112,7 +111,7 @@ impl Engine {
         let Some(context) = change.context else { return };
         let settings = Arc::clone(&self.settings);
         let Some(held) = self.store.tenants.get_mut(tenant) else { return };
-        if let Some((space, _)) = before.vector.as_ref().filter(|(space, _)| *space != context.space)
+        if let Some(space) = before.space.as_ref().filter(|space| **space != context.space)
             && let Some(index) = held.spaces.get_mut(space)
         {
             index.remove(id);
@@ -121,9 +120,12 @@ impl Engine {
             }
         }
         let Some(session) = held.sessions.get_mut(id) else { return };
-        session.book.drift = drift(session.book.drift, before.vector.as_ref(), context);
         let dim = context.vector.dim();
         let index = held.spaces.entry(context.space.clone()).or_insert_with(|| SpaceIndex::new(dim));
+        session.book.drift = match index.similarity(&context.vector, id) {
+            Some(cosine) => session.book.drift + libm::acos(cosine),
+            None => 0.0,
+        };
         index.upsert(id, &context.vector, columns(&session.facets, &settings));
         self.write_vector(step, tenant, id, context);
     }
@@ -152,24 +154,6 @@ impl Engine {
         for (worker, epoch) in seen {
             self.see_epoch(step, (tenant, id), &worker, epoch, stamp);
         }
-    }
-}
-
-/// Angle between the last embedding and this one, in radians, added to what was summed before. The first
-/// embedding of a space begins at 0.
-fn drift(summed: f64, last: Option<&(Name, UnitVector)>, next: &Context) -> f64 {
-    let Some((_, last)) = last.filter(|(space, _)| *space == next.space) else { return 0.0 };
-    let (a, b) = (last.to_f32(), next.vector.to_f32());
-    summed + libm::acos(cosine(&a, inverse_norm(&a), &b, inverse_norm(&b)))
-}
-
-fn carries_context(body: &SessionBody) -> bool {
-    match body {
-        SessionBody::ContextEmbedded(_) => true,
-        SessionBody::Turn(turn) => turn.context.is_some(),
-        SessionBody::ResumeRequested(request) => request.context.is_some(),
-        SessionBody::Snapshot(snapshot) => snapshot.context.is_some(),
-        _ => false,
     }
 }
 

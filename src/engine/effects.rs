@@ -1,7 +1,7 @@
 //! What comes out: records to publish and notices to count. Collected over a batch, published in one
 //! transaction, kept until its commit is known.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::model::suggestion::Outcome;
 

@@ -26,6 +26,9 @@ impl Engine {
     /// Refuses events of erased subjects.
     pub(super) fn check_not_erased(&self, event: &ValidEvent) -> Result<(), Rejection> {
         let Subject::Session { tenant, session, user, .. } = &event.subject else { return Ok(()) };
+        if self.markers.is_empty() {
+            return Ok(());
+        }
         let mut scopes = vec![ErasureScope::Tenant, ErasureScope::Session(session.clone())];
         scopes.extend(user.clone().map(ErasureScope::User));
         let bars = |scope: &ErasureScope| {

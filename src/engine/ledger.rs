@@ -1,7 +1,7 @@
 //! What the state topics hold, in numbers: live keys and an order-free digest of each topic, kept up with
 //! every write. A restored partition whose numbers differ has lost or gained records.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 

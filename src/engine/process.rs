@@ -1,7 +1,9 @@
 //! The engine's front door: one record in, effects and a verdict out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::engine::effects::{Effects, OutValue, Topic};
 use crate::engine::encode::keys::BookKey;

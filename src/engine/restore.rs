@@ -1,6 +1,6 @@
 //! Rebuilds an engine from the three state topics, and refuses where they do not agree.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use crate::engine::encode::keys::{self, BookKey};

@@ -28,17 +28,19 @@ pub struct Session {
     pub state_hash: WrittenHash,
     /// Hash of its last vector record.
     pub vector_hash: WrittenHash,
-    keys: IndexKeys,
+    pub(super) keys: IndexKeys,
+    /// Instants at which its idle and forget deadlines are entered.
+    pub(super) entered: (Option<EventTime>, Option<EventTime>),
 }
 
 /// The entries a session has in the indexes.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct IndexKeys {
+pub(super) struct IndexKeys {
     user: Option<(UserId, EventTime)>,
     workers: Vec<Name>,
     claims: Vec<(SessionId, Arc<Stamp>)>,
-    idle_at: Option<EventTime>,
-    forget_at: Option<EventTime>,
+    pub(super) idle_at: Option<EventTime>,
+    pub(super) forget_at: Option<EventTime>,
     status: Option<Status>,
     gapped: bool,
 }
@@ -78,7 +80,9 @@ pub struct Store {
     pub tenants: HashMap<TenantId, Tenant>,
     /// Sessions that hold, or are taken to hold, KV on a worker.
     pub holders: HashMap<Name, BTreeMap<TenantId, BTreeSet<SessionId>>>,
-    /// Deadlines in the order they fire.
+    /// Deadlines in the order they fire. A session's own are entered when they become earlier than what is
+    /// entered, and looked at again when that comes up: a session that stays busy moves its deadlines all the
+    /// time, and costs nothing here.
     pub deadlines: BTreeSet<(EventTime, TenantId, SessionId, Due)>,
     /// Sessions by status, in the order of [`Status::ALL`].
     pub by_status: [u64; 5],
@@ -121,6 +125,8 @@ impl Store {
             space.set_columns(session_id, columns(&session.facets, settings));
         }
         self.swap_keys(tenant_id, session_id, &held, &next);
+        self.enter_deadline(tenant_id, session_id, Due::Idle);
+        self.enter_deadline(tenant_id, session_id, Due::Forget);
     }
 
     /// Takes a session out of the partition with all its index entries. Its open suggestions stay in
@@ -138,6 +144,12 @@ impl Store {
         }
         let held = std::mem::take(&mut session.keys);
         self.swap_keys(tenant_id, session_id, &held, &IndexKeys::default());
+        for (at, due) in [(session.entered.0, Due::Idle), (session.entered.1, Due::Forget)] {
+            if let Some(at) = at {
+                self.deadlines.remove(&(at, tenant_id.clone(), session_id.clone(), due));
+            }
+        }
+        session.entered = (None, None);
         Some(session)
     }
 
@@ -159,19 +171,6 @@ impl Store {
         if held.workers != next.workers {
             self.swap_workers(tenant_id, session_id, held, next);
         }
-        let mut deadline = |held: Option<EventTime>, next: Option<EventTime>, due: Due| {
-            if held == next {
-                return;
-            }
-            if let Some(at) = held {
-                self.deadlines.remove(&(at, tenant_id.clone(), session_id.clone(), due.clone()));
-            }
-            if let Some(at) = next {
-                self.deadlines.insert((at, tenant_id.clone(), session_id.clone(), due));
-            }
-        };
-        deadline(held.idle_at, next.idle_at, Due::Idle);
-        deadline(held.forget_at, next.forget_at, Due::Forget);
         let slot = |status: Status| Status::ALL.iter().position(|s| *s == status);
         if let Some(slot) = held.status.and_then(slot) {
             self.by_status[slot] -= 1;

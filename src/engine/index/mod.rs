@@ -8,7 +8,7 @@
 mod dot;
 mod space;
 
-pub use dot::{cosine, inverse_norm};
+pub use dot::{cosine, cosine_rows, inverse_norm};
 pub use space::{Columns, Hit, SpaceIndex};
 
 /// Most results of one search.

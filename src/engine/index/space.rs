@@ -4,11 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use hashbrown::HashMap;
 
 use super::MAX_K;
-use super::dot::{cosine, inverse_norm};
+use super::dot::{cosine, cosine_rows, inverse_norm};
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, UserId};
 use crate::model::session::Status;
@@ -88,7 +87,7 @@ impl SpaceIndex {
             None => self.push_slot(session, columns.clone()),
         };
         self.row_mut(slot).copy_from_slice(vector.as_slice());
-        self.inverse_norms[slot] = inverse_norm(&vector.to_f32());
+        self.inverse_norms[slot] = inverse_norm(vector.as_slice());
         self.columns[slot] = columns;
         true
     }
@@ -135,13 +134,11 @@ impl SpaceIndex {
         self.slots.get(session).map(|&slot| self.row(slot))
     }
 
-    /// True cosine between two stored sessions' vectors or a query and one.
-    pub fn similarity(&self, query: &UnitVector, session: &SessionId) -> Option<f64> {
-        let &slot = self.slots.get(session)?;
-        let wide = query.to_f32();
-        let mut row = vec![0.0; self.dim];
-        self.row(slot).convert_to_f32_slice(&mut row);
-        Some(cosine(&wide, inverse_norm(&wide), &row, self.inverse_norms[slot]))
+    /// True cosine of a vector and a stored session's; `None` if it is not stored or of another dimension.
+    pub fn similarity(&self, vector: &UnitVector, session: &SessionId) -> Option<f64> {
+        let &slot = self.slots.get(session).filter(|_| vector.dim() == self.dim)?;
+        let inverse = inverse_norm(vector.as_slice());
+        Some(cosine_rows(vector.as_slice(), inverse, self.row(slot), self.inverse_norms[slot]))
     }
 
     /// The `k` nearest sessions that pass, best first, ties by session id. `k` is clamped to
@@ -152,15 +149,13 @@ impl SpaceIndex {
         }
         let k = k.clamp(1, MAX_K);
         let wide = query.to_f32();
-        let inverse = inverse_norm(&wide);
-        let mut row = vec![0.0; self.dim];
+        let inverse = inverse_norm(query.as_slice());
         let mut best: BinaryHeap<Ranked<'_>> = BinaryHeap::with_capacity(k + 1);
         for (slot, session) in self.ids.iter().enumerate() {
             if !pass(session, &self.columns[slot]) {
                 continue;
             }
-            self.row(slot).convert_to_f32_slice(&mut row);
-            let similarity = cosine(&wide, inverse, &row, self.inverse_norms[slot]);
+            let similarity = cosine(&wide, inverse, self.row(slot), self.inverse_norms[slot]);
             best.push(Ranked { similarity, session });
             if best.len() > k {
                 best.pop();
