@@ -90,9 +90,9 @@ fn start_java() -> Result<Broker, String> {
         return Err(format!("formatting the broker's storage: {}", String::from_utf8_lossy(&format.stderr)));
     }
     let folder = folder.display();
-    // The shell ignores an interrupt so that it outlives this process and cleans up after it.
+    // The shell ignores signals so that it outlives this process and cleans up after it.
     let script = format!(
-        "trap '' INT; java {JVM} -cp '{classes}' kafka.Kafka '{}' </dev/null >'{folder}/log' 2>&1 & broker=$!
+        "trap '' INT TERM HUP; java {JVM} -cp '{classes}' kafka.Kafka '{}' </dev/null >'{folder}/log' 2>&1 & broker=$!
          cat >/dev/null; kill -9 $broker; wait $broker 2>/dev/null; rm -rf '{folder}'",
         properties.display()
     );
