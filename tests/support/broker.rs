@@ -12,6 +12,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 const KAFKA_VERSION: &str = "4.3.1";
+/// Quick to start and light: a test's broker does not live long enough to be worth optimising.
+const JVM: &str = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 const THREE_WAYS: &str = "the end to end tests need a real Apache Kafka, found in one of three ways:
   1. REKINDLE_TEST_BROKERS=host:port names one that is running
   2. a Docker engine answers (image apache/kafka)
@@ -79,6 +81,7 @@ fn start_java() -> Result<Broker, String> {
     let classes = format!("{}/*", libs.display());
     // A cluster id is 16 bytes in base64; any will do.
     let format = Command::new("java")
+        .args(JVM.split(' '))
         .args(["-cp", &classes, "kafka.tools.StorageTool", "format", "-t", "cmVraW5kbGUtdGVzdC1pZA", "-c"])
         .arg(&properties)
         .output();
@@ -87,9 +90,9 @@ fn start_java() -> Result<Broker, String> {
         return Err(format!("formatting the broker's storage: {}", String::from_utf8_lossy(&format.stderr)));
     }
     let folder = folder.display();
-    // The shell ignores an interrupt so that it outlives this process and cleans up after it.
+    // The shell ignores signals so that it outlives this process and cleans up after it.
     let script = format!(
-        "trap '' INT; java -Xmx512m -cp '{classes}' kafka.Kafka '{}' </dev/null >'{folder}/log' 2>&1 & broker=$!
+        "trap '' INT TERM HUP; java {JVM} -cp '{classes}' kafka.Kafka '{}' </dev/null >'{folder}/log' 2>&1 & broker=$!
          cat >/dev/null; kill -9 $broker; wait $broker 2>/dev/null; rm -rf '{folder}'",
         properties.display()
     );
