@@ -172,7 +172,8 @@ pub fn each_message(
     }
 }
 
-fn reader(brokers: &str, topic: &str, partitions: std::ops::Range<i32>) -> BaseConsumer {
+/// A `read_committed` reader of partitions from their beginning; partition ends come as errors.
+pub fn reader(brokers: &str, topic: &str, partitions: std::ops::Range<i32>) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "unused")
