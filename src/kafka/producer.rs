@@ -25,6 +25,9 @@ const SLICE: Duration = Duration::from_secs(2);
 /// The same for a call that waits for events which only a poll serves.
 const SHORT_SLICE: Duration = Duration::from_millis(10);
 
+/// Pause between two looks at what was delivered.
+const SERVE_PAUSE: Duration = Duration::from_micros(200);
+
 /// What must be done about a failed transactional call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionFault {
@@ -194,7 +197,7 @@ impl TransactionalProducer {
             match self.inner.send(base) {
                 Ok(()) => return Ok(()),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
-                    self.inner.poll(Duration::from_millis(1));
+                    self.serve();
                     base = back;
                 }
                 Err((error, _)) => {
@@ -209,11 +212,10 @@ impl TransactionalProducer {
         }
     }
 
-    /// Waits until every queued record is delivered or refused; hands over what was refused. Polls of 1 ms,
-    /// since a longer one waits its whole time even when an event came.
+    /// Waits until every queued record is delivered or refused; hands over what was refused.
     pub fn drain(&self, give_up: &dyn Fn() -> bool) -> Result<Vec<DeliveryFault>, TransactionFault> {
         while self.inner.in_flight_count() > 0 {
-            self.inner.poll(Duration::from_millis(1));
+            self.serve();
             if give_up() {
                 return Err(TransactionFault::GaveUp);
             }
@@ -248,7 +250,7 @@ impl TransactionalProducer {
             if give_up() {
                 return Err(TransactionFault::GaveUp);
             }
-            self.inner.poll(Duration::from_millis(1));
+            self.serve();
         }
     }
 
@@ -257,6 +259,13 @@ impl TransactionalProducer {
     pub fn disturbed(&self) -> bool {
         self.inner.poll(Duration::ZERO);
         self.inner.context().disturbed.load(Ordering::Relaxed)
+    }
+
+    /// Lets others run for a moment, then serves what librdkafka has to report. The client's own timed poll is
+    /// no use here: it waits its whole time even when an event came, and spins through its last millisecond.
+    fn serve(&self) {
+        std::thread::sleep(SERVE_PAUSE);
+        self.inner.poll(Duration::ZERO);
     }
 
     fn undelivered(&self) -> Vec<DeliveryFault> {
@@ -286,7 +295,7 @@ impl TransactionalProducer {
             if give_up() {
                 return Err(TransactionFault::GaveUp);
             }
-            self.inner.poll(Duration::from_millis(1));
+            self.serve();
         }
     }
 }
