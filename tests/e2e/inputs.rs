@@ -16,22 +16,24 @@ use crate::support::registry::RegistryDouble;
 
 const EVENT_SCHEMA: &str = include_str!("../../schemas/session-event.avsc");
 
-fn json(id: &str, session: &str, body: &str) -> String {
-    let at = now_ms() - 1000;
-    format!(r#"{{"event_id":"{id}","tenant_id":"acme","session_id":"{session}","occurred_at":{at},{body}}}"#)
+/// The `n`th event of a session, each a millisecond after the one before, in whatever order they are made.
+fn json(n: i64, session: &str, body: &str) -> String {
+    static BEGUN: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    let at = BEGUN.get_or_init(|| now_ms() - 1000) + n;
+    format!(r#"{{"event_id":"{session}-{n}","tenant_id":"acme","session_id":"{session}","occurred_at":{at},{body}}}"#)
 }
 
 fn started(session: &str) -> String {
-    json(&format!("{session}-1"), session, r#""type":"session_started","user_id":"u""#)
+    json(1, session, r#""type":"session_started","user_id":"u""#)
 }
 
 fn interrupted(session: &str) -> String {
-    json(&format!("{session}-3"), session, r#""type":"session_interrupted","reason":"timeout""#)
+    json(3, session, r#""type":"session_interrupted","reason":"timeout""#)
 }
 
 fn turn(session: &str) -> String {
     let body = r#""type":"turn_completed","turn":1,"input_tokens":100,"output_tokens":20"#;
-    json(&format!("{session}-2"), session, body)
+    json(2, session, body)
 }
 
 /// The Avro body of an event given in JSON.
