@@ -27,7 +27,6 @@ const SHORT_SLICE: Duration = Duration::from_millis(10);
 
 /// Pause between two looks at what was delivered.
 const SERVE_PAUSE: Duration = Duration::from_micros(200);
-
 /// What must be done about a failed transactional call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionFault {

@@ -19,7 +19,6 @@ pub(super) const COMPONENTS: &[&str] = &[
     "ended",
     "interrupted",
     "kv_value",
-    "no_similarity",
     "own_session",
     "recency",
     "similarity",
