@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use crate::engine::encode::{self, SuggestionKind};
+use crate::engine::{OutRecord, OutValue, Topic};
 use crate::http::port::FeedItem;
 
 /// Suggestions kept.
@@ -22,14 +24,36 @@ struct Ring {
 }
 
 impl Feed {
+    /// Takes note of a published record; only suggestions count.
+    pub fn published(&self, record: &OutRecord, latency_ms: Option<f64>) {
+        match (erased_suggestion(record), suggestion_json(record)) {
+            (Some(id), _) => self.erase(id),
+            (None, Some(json)) => self.push(FeedItem { json, latency_ms }),
+            (None, None) => {}
+        }
+    }
+
     /// Adds the newest.
-    pub fn push(&self, item: FeedItem) {
+    fn push(&self, item: FeedItem) {
         let mut ring = self.ring.lock().unwrap_or_else(|e| e.into_inner());
         if ring.items.len() == CAPACITY {
             ring.items.pop_front();
         }
         ring.items.push_back(item);
         ring.newest += 1;
+    }
+
+    /// Takes back what was said of an erased subject: of the suggestion nothing is kept but its id and that it
+    /// was revoked, which is added as the newest.
+    fn erase(&self, suggestion_id: &str) {
+        let stub = serde_json::json!({"suggestion_id": suggestion_id, "status": "revoked", "reason": "erased"});
+        let stub = FeedItem { json: stub.to_string(), latency_ms: None };
+        let mut ring = self.ring.lock().unwrap_or_else(|e| e.into_inner());
+        for item in ring.items.iter_mut().filter(|item| item.json.contains(suggestion_id)) {
+            *item = stub.clone();
+        }
+        drop(ring);
+        self.push(stub);
     }
 
     /// Those with a number above `after`, oldest first.
@@ -40,9 +64,57 @@ impl Feed {
     }
 }
 
+/// The id of a suggestion that a record revokes because its subject was erased.
+fn erased_suggestion(record: &OutRecord) -> Option<&str> {
+    let header = |wanted: &str| {
+        let (_, value) = record.headers.iter().find(|(name, _)| *name == wanted)?;
+        std::str::from_utf8(value).ok()
+    };
+    let id = header("rekindle-suggestion-id")?;
+    let erased = match &record.value {
+        OutValue::Json(text) => {
+            serde_json::from_slice::<serde_json::Value>(text).is_ok_and(|v| v["reason"] == "erased")
+        }
+        // Its Avro body says too little to be a suggestion again.
+        _ => suggestion_json(record).is_none(),
+    };
+    (erased && header("rekindle-status") == Some("revoked")).then_some(id)
+}
+
+/// The JSON form of a published suggestion; `None` for anything else.
+fn suggestion_json(record: &OutRecord) -> Option<String> {
+    let kind = match record.topic {
+        Topic::Recovery => SuggestionKind::Recovery,
+        Topic::Transfer => SuggestionKind::Transfer,
+        _ => return None,
+    };
+    match &record.value {
+        OutValue::Json(text) => String::from_utf8(text.clone()).ok(),
+        OutValue::Avro(body) => {
+            let (suggestion, publication) = encode::decode_suggestion(kind, body).ok()?;
+            Some(encode::suggestion_json(&suggestion, &publication).to_string())
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_erased_is_taken_back_and_numbers_stay() {
+        let feed = Feed::default();
+        for json in [r#"{"suggestion_id":"aa","user_id":"u"}"#, r#"{"suggestion_id":"bb","user_id":"v"}"#] {
+            feed.push(FeedItem { json: json.to_owned(), latency_ms: Some(1.0) });
+        }
+        feed.erase("aa");
+        let items: Vec<_> = feed.after(0).into_iter().map(|(number, item)| (number, item.json)).collect();
+        assert_eq!(items.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(!items[0].1.contains("\"u\"") && items[1].1.contains("\"v\""), "{items:?}");
+        assert_eq!(items[0].1, items[2].1);
+        assert!(items[2].1.contains("erased"));
+    }
 
     #[test]
     fn numbers_go_on_and_the_oldest_are_forgotten() {

@@ -8,9 +8,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use super::owned::Owned;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard};
-use crate::engine::encode::{self, SuggestionKind};
-use crate::engine::{Effects, OutRecord, OutValue, Topic};
-use crate::http::port::FeedItem;
+use crate::engine::Effects;
 use crate::kafka::consumer::offsets;
 use crate::kafka::producer::{DeliveryFault, TransactionFault, TransactionalProducer};
 use crate::model::position::{Offset, PartitionId};
@@ -162,9 +160,7 @@ impl Shard {
                 metrics.notice(notice);
             }
             for record in folding.part.effects.stream() {
-                if let Some(json) = suggestion_json(record) {
-                    self.shared.board.feed.push(FeedItem { json, latency_ms: slowest });
-                }
+                self.shared.board.feed.published(record, slowest);
             }
             folding.committed = Some(folding.next);
             slot.set_next_offset(folding.next);
@@ -266,22 +262,5 @@ impl Shard {
         {
             fetching.pause(&fetching_now);
         }
-    }
-}
-
-/// The JSON form of a published suggestion; `None` for anything else.
-fn suggestion_json(record: &OutRecord) -> Option<String> {
-    let kind = match record.topic {
-        Topic::Recovery => SuggestionKind::Recovery,
-        Topic::Transfer => SuggestionKind::Transfer,
-        _ => return None,
-    };
-    match &record.value {
-        OutValue::Json(text) => String::from_utf8(text.clone()).ok(),
-        OutValue::Avro(body) => {
-            let (suggestion, publication) = encode::decode_suggestion(kind, body).ok()?;
-            Some(encode::suggestion_json(&suggestion, &publication).to_string())
-        }
-        _ => None,
     }
 }
