@@ -56,6 +56,7 @@ pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
         policy,
         costs,
         default_cost,
+        panic_on: None,
     }
 }
 

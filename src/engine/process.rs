@@ -85,6 +85,7 @@ impl Engine {
                 return Verdict::Rejected(reason);
             }
         };
+        assert!(self.settings.panic_on.as_ref() != Some(&event.event_id), "a fail point was set for this event");
         let mut step = Step { position: record.position, traceparent: record.traceparent, effects };
         let time = record.timestamp.map_or(event.occurred_at, |at| at.min(event.occurred_at));
         self.advance(&mut step, time);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::ids::Name;
+use crate::model::ids::{EventId, Name};
 use crate::model::time::Millis;
 
 /// Everything the engine is told from outside.
@@ -32,6 +32,9 @@ pub struct EngineSettings {
     pub costs: BTreeMap<Name, CostRates>,
     /// Rates of namespaces that are not listed.
     pub default_cost: CostRates,
+    /// A fail point for tests: the event with this id makes processing panic. No configuration sets it.
+    #[doc(hidden)]
+    pub panic_on: Option<EventId>,
 }
 
 /// Form of public outputs. Private topics are always Avro.
@@ -197,6 +200,7 @@ impl Default for EngineSettings {
             policy: Policy::default(),
             costs: BTreeMap::new(),
             default_cost: CostRates::default(),
+            panic_on: None,
         }
     }
 }

@@ -161,3 +161,26 @@ fn json_outputs_are_readable_and_restored_from() {
     let json: serde_json::Value = serde_json::from_slice(state.value.as_ref().unwrap()).expect("JSON");
     assert_eq!(json["session_id"], "a");
 }
+
+#[test]
+fn a_record_that_makes_a_stage_panic_is_dead_lettered_and_the_rest_goes_on() {
+    let mut settings = settings(brokers(), &unique("panic"), 1);
+    let boom = rekindle::model::ids::EventId::new("boom-2").expect("an id");
+    settings.engine = Arc::new(rekindle::engine::EngineSettings { panic_on: Some(boom), ..(*settings.engine).clone() });
+    create_topics(&settings);
+    let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
+    let values = [started("a"), turn("a"), turn("boom"), interrupted("a"), started("b"), turn("b"), interrupted("b")];
+    send(&settings, &values.map(String::into_bytes));
+    // b's start suggests a, which its own interruption supersedes.
+    let suggestions = interruptions(&settings, 4);
+    let said: Vec<_> = suggestions.iter().map(|s| (s.key.as_deref(), s.header("rekindle-status"))).collect();
+    let (a, b) = (Some(&b"acme/a"[..]), Some(&b"acme/b"[..]));
+    assert_eq!(said, [(a, Some("open")), (b, Some("open")), (b, Some("revoked")), (b, Some("open"))]);
+    let letters = read_all(brokers(), &settings.topics.dead_letters, 1);
+    let headers =
+        |name: &str| letters.iter().map(|l| l.header(name).unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    assert_eq!(headers("__connect.errors.exception.class.name"), ["poison"]);
+    assert_eq!(headers("__connect.errors.offset"), ["2"]);
+    assert_eq!(letters[0].value.as_deref(), Some(turn("boom").as_bytes()));
+    service.shutdown().expect("clean");
+}
