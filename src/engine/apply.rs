@@ -7,7 +7,7 @@ use crate::engine::Notice;
 use crate::engine::fold::{Change, fold, gaps};
 use crate::engine::index::SpaceIndex;
 use crate::engine::process::{Engine, Step};
-use crate::engine::store::{Session, columns};
+use crate::engine::store::{Session, columns, took_up};
 use crate::model::event::{SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
@@ -63,7 +63,7 @@ impl Engine {
                 self.write_prefix(step, tenant, id, family, *block);
             }
         }
-        self.store.reindex(tenant, id, &self.settings.clone(), now);
+        self.store.reindex(tenant, id, &self.settings, now);
         self.see_workers(step, tenant, id, &event.stamp, body);
         self.end_suggestions(step, tenant, id, &event.stamp, body, &change, &before);
         let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &change, &before);
@@ -88,14 +88,15 @@ impl Engine {
             had_context: session.is_some_and(|s| s.facets.context.is_some()),
             live_copies: session.filter(|_| evicts).map_or(0, live),
             space: session.and_then(|s| s.facets.context.as_ref()).map(|context| context.space.clone()),
-            took_up: session.map(taken_up).unwrap_or_default(),
+            took_up: session.into_iter().flat_map(|s| took_up(&s.facets)).map(|(source, _)| source.clone()).collect(),
         }
     }
 
     /// Sessions that this event says are taken up, and that were not before.
     pub(super) fn newly_taken_up(&self, tenant: &TenantId, id: &SessionId, before: &Before) -> Vec<SessionId> {
         let Some(session) = self.store.session(tenant, id) else { return Vec::new() };
-        taken_up(session).into_iter().filter(|source| source != id && !before.took_up.contains(source)).collect()
+        let sources = took_up(&session.facets).map(|(source, _)| source);
+        sources.filter(|source| *source != id && !before.took_up.contains(source)).cloned().collect()
     }
 
     /// Stores a new embedding where it counts: overwritten in place, taken out of the space it left. The
@@ -155,13 +156,6 @@ impl Engine {
             self.see_epoch(step, (tenant, id), &worker, epoch, stamp);
         }
     }
-}
-
-/// The sessions a session says it takes up.
-fn taken_up(session: &Session) -> Vec<SessionId> {
-    let declared = session.facets.continues.as_ref().and_then(|r| r.value.clone());
-    let resumed = session.facets.resumed_from.as_ref().map(|r| r.value.clone());
-    declared.into_iter().chain(resumed).collect()
 }
 
 /// Whether an event of this stamp is among those that the facets name: then it was folded before.

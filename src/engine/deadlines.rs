@@ -19,7 +19,7 @@ impl Engine {
             match due {
                 Due::Suggestion(id) => self.expire_suggestion(step, &tenant, &id),
                 Due::Idle => {
-                    self.store.reindex(&tenant, &session, &self.settings.clone(), self.stream_time);
+                    self.store.reindex(&tenant, &session, &self.settings, self.stream_time);
                     self.write_session(step, &tenant, &session);
                 }
                 Due::Forget => self.forget(step, &tenant, &session),

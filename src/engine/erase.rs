@@ -99,22 +99,7 @@ impl Engine {
     /// Moves a session out of sight, with its open suggestions.
     pub(super) fn lay_to_rest(&mut self, tenant_id: &TenantId, id: &SessionId) {
         let Some(session) = self.store.remove(tenant_id, id) else { return };
-        let mut open = Vec::new();
-        for suggestion_id in &session.book.open {
-            let Some(tenant) = self.store.tenants.get_mut(tenant_id) else { continue };
-            let Some(suggestion) = tenant.open.remove(suggestion_id) else { continue };
-            if let Some(ids) = tenant.sourced.get_mut(suggestion.from_session()) {
-                ids.remove(suggestion_id);
-                if ids.is_empty() {
-                    tenant.sourced.remove(suggestion.from_session());
-                }
-            }
-            if let Some(until) = suggestion.valid_until {
-                let due = crate::engine::store::Due::Suggestion(suggestion_id.clone());
-                self.store.deadlines.remove(&(until, tenant_id.clone(), id.clone(), due));
-            }
-            open.push(suggestion);
-        }
+        let open = session.book.open.iter().filter_map(|open| self.store.unlist(tenant_id, open)).collect();
         self.store.drop_if_empty(tenant_id);
         self.graves.insert((tenant_id.clone(), id.clone()), Grave { session, open });
     }

@@ -7,8 +7,7 @@ use crate::engine::encode::keys::{self, BookKey};
 use crate::engine::encode::{self, Row};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
-use crate::engine::store::Due;
-use crate::engine::suggest::transfer::consents;
+use crate::engine::store::{Due, Store};
 use crate::engine::view::scope;
 use crate::engine::write::sure;
 use crate::engine::{Notice, OutRecord, OutValue, Topic};
@@ -65,22 +64,7 @@ impl Engine {
         tenant_id: &TenantId,
         id: &SuggestionId,
     ) -> Option<Arc<Suggestion>> {
-        let tenant = self.store.tenants.get_mut(tenant_id)?;
-        let suggestion = tenant.open.remove(id)?;
-        let from = suggestion.from_session();
-        if let Some(ids) = tenant.sourced.get_mut(from) {
-            ids.remove(id);
-            if ids.is_empty() {
-                tenant.sourced.remove(from);
-            }
-        }
-        if let Some(session) = tenant.sessions.get_mut(&suggestion.session) {
-            session.book.open.retain(|open| open != id);
-        }
-        if let Some(until) = suggestion.valid_until {
-            let due = Due::Suggestion(id.clone());
-            self.store.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
-        }
+        let suggestion = self.store.unlist(tenant_id, id)?;
         self.drop_row(step, &BookKey::Open(tenant_id.clone(), suggestion.session.clone(), id.clone()));
         Some(suggestion)
     }
@@ -208,7 +192,7 @@ impl Engine {
         let (to_user, from_user) = (user(to), user(from));
         match suggestion.advice {
             Advice::Recovery(_) => scope(&from.facets) != TransferScope::None && to_user == from_user,
-            Advice::Transfer(_) => consents(scope(&from.facets), from_user.as_ref(), to_user.as_ref()),
+            Advice::Transfer(_) => scope(&from.facets).allows(from_user.as_ref(), to_user.as_ref()),
         }
     }
 
@@ -246,6 +230,29 @@ impl Engine {
         step.effects.push(OutRecord { topic, key, value, headers });
         let notice = Notice::Suggestion(suggestion.kind(), suggestion.plan(), publication.status());
         step.effects.notices.push(notice);
+    }
+}
+
+impl Store {
+    /// Takes an open suggestion out of every list; its bookkeeping row is the caller's.
+    pub fn unlist(&mut self, tenant_id: &TenantId, id: &SuggestionId) -> Option<Arc<Suggestion>> {
+        let tenant = self.tenants.get_mut(tenant_id)?;
+        let suggestion = tenant.open.remove(id)?;
+        let from = suggestion.from_session();
+        if let Some(ids) = tenant.sourced.get_mut(from) {
+            ids.remove(id);
+            if ids.is_empty() {
+                tenant.sourced.remove(from);
+            }
+        }
+        if let Some(session) = tenant.sessions.get_mut(&suggestion.session) {
+            session.book.open.retain(|open| open != id);
+        }
+        if let Some(until) = suggestion.valid_until {
+            let due = Due::Suggestion(id.clone());
+            self.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
+        }
+        Some(suggestion)
     }
 }
 

@@ -56,9 +56,7 @@ impl Engine {
         filter: &SearchFilter,
     ) -> Vec<SearchHit> {
         let index = self.store.tenants.get(tenant).and_then(|tenant| tenant.spaces.get(space));
-        let hits = index.map(|index| index.search(vector, k, |id, c| self.passes(filter, id, c)));
-        let hits = hits.unwrap_or_default().into_iter();
-        hits.map(|hit| SearchHit { session: hit.session, similarity: hit.similarity }).collect()
+        index.map(|index| index.search(vector, k, |id, c| self.passes(filter, id, c))).unwrap_or_default()
     }
 
     fn passes(&self, filter: &SearchFilter, id: &SessionId, c: &Columns) -> bool {
@@ -74,7 +72,8 @@ impl Engine {
 
     /// The stored embedding of a session, with its space.
     pub fn vector(&self, tenant: &TenantId, session: &SessionId) -> Option<(Name, UnitVector)> {
-        self.stored_vector(tenant, session)
+        let (space, vector) = self.store.tenants.get(tenant)?.vector(session)?;
+        Some((space.clone(), vector))
     }
 
     /// The visible prefix chain of a session: its family and hashes from block 0 up to the first hole.

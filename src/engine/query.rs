@@ -1,5 +1,6 @@
 //! Read-only questions to the engine. They answer from the same functions that publish.
 
+pub use crate::engine::index::Hit as SearchHit;
 use crate::model::event::{ResumeRequested, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::session::Status;
@@ -33,15 +34,6 @@ pub struct SearchFilter {
     pub scope: Option<TransferScope>,
     /// Not this session.
     pub except: Option<SessionId>,
-}
-
-/// One found session with its true cosine, rounded to 1e-6.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SearchHit {
-    /// The session.
-    pub session: SessionId,
-    /// Cosine of the query and the stored vector, -1..1.
-    pub similarity: f64,
 }
 
 /// Gauges of one partition.

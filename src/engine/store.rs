@@ -16,6 +16,7 @@ use crate::model::session::{Book, Facets, Status};
 use crate::model::stamp::Stamp;
 use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
+use crate::model::vector::UnitVector;
 
 /// A session and what is derived from it.
 #[derive(Debug, Default)]
@@ -202,6 +203,13 @@ impl Store {
 }
 
 impl Tenant {
+    /// The embedding stored of a session, with its space.
+    pub fn vector(&self, id: &SessionId) -> Option<(&Name, UnitVector)> {
+        let space = &self.sessions.get(id)?.facets.context.as_ref()?.space;
+        let bits = self.spaces.get(space)?.vector(id)?;
+        Some((space, UnitVector::from_bits(bits.into()).ok()?))
+    }
+
     fn swap_keys(&mut self, session_id: &SessionId, held: &IndexKeys, next: &IndexKeys) {
         if held.user != next.user {
             if let Some((user, at)) = &held.user
@@ -231,10 +239,15 @@ impl Tenant {
 }
 
 /// The sessions a session took up, with the stamps that say so: what it declared and what it resumed from.
+pub fn took_up(facets: &Facets) -> impl Iterator<Item = (&SessionId, &Arc<Stamp>)> {
+    let declared = facets.continues.as_ref().and_then(|r| Some((r.value.as_ref()?, &r.stamp)));
+    let resumed = facets.resumed_from.as_ref().map(|r| (&r.value, &r.stamp));
+    declared.into_iter().chain(resumed)
+}
+
 fn claims(own: &SessionId, facets: &Facets) -> Vec<(SessionId, Arc<Stamp>)> {
-    let declared = facets.continues.as_ref().and_then(|r| r.value.clone().map(|s| (s, Arc::clone(&r.stamp))));
-    let resumed = facets.resumed_from.as_ref().map(|r| (r.value.clone(), Arc::clone(&r.stamp)));
-    declared.into_iter().chain(resumed).filter(|(source, _)| source != own).collect()
+    let others = took_up(facets).filter(|(source, _)| *source != own);
+    others.map(|(source, stamp)| (source.clone(), Arc::clone(stamp))).collect()
 }
 
 fn index_keys(id: &SessionId, facets: &Facets, book: &Book, settings: &EngineSettings, now: EventTime) -> IndexKeys {

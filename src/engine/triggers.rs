@@ -225,7 +225,7 @@ impl Engine {
         kind: TriggerKind,
         stamp: &Arc<Stamp>,
     ) {
-        let Some((space, vector)) = self.stored_vector(tenant, id) else { return };
+        let Some((space, vector)) = self.vector(tenant, id) else { return };
         let until = stamp.at.plus(self.settings.policy.valid_for);
         let recovery = |s: &Suggestion| matches!(s.advice, Advice::Recovery(_));
         let recovering = self.open_of(tenant, id, recovery);

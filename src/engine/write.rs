@@ -9,7 +9,6 @@ use crate::engine::settings::OutputFormat;
 use crate::engine::{OutValue, Topic};
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::prefix::PrefixFamily;
-use crate::model::vector::UnitVector;
 
 /// Header that carries the Avro body of a state published as JSON: what a restore reads.
 pub const STATE_HEADER: &str = "rekindle-state";
@@ -117,17 +116,5 @@ impl Engine {
         if self.ledger.row(&key, None) {
             step.effects.put(Topic::Bookkeeping, key, OutValue::Tombstone, Vec::new());
         }
-    }
-
-    /// The embedding stored of a session, with its space.
-    pub(super) fn stored_vector(
-        &self,
-        tenant: &TenantId,
-        id: &SessionId,
-    ) -> Option<(crate::model::ids::Name, UnitVector)> {
-        let tenant = self.store.tenants.get(tenant)?;
-        let space = &tenant.sessions.get(id)?.facets.context.as_ref()?.space;
-        let bits = tenant.spaces.get(space)?.vector(id)?;
-        Some((space.clone(), UnitVector::from_bits(bits.into()).ok()?))
     }
 }

@@ -1,4 +1,6 @@
-//! The closed word lists of events.
+//! The closed word lists of events, and the one rule that comes with a word.
+
+use super::ids::UserId;
 
 words!(
     /// Who may profit from a session, narrowest first.
@@ -38,3 +40,14 @@ words!(
         ParentSessionId = "parent_session_id", TransferScope = "transfer_scope",
     }
 );
+
+impl TransferScope {
+    /// Whether a session of this scope and of `owner` may serve a session of the tenant whose user is `asking`.
+    pub fn allows(self, owner: Option<&UserId>, asking: Option<&UserId>) -> bool {
+        match self {
+            TransferScope::None => false,
+            TransferScope::User => owner.is_some() && owner == asking,
+            TransferScope::Tenant => true,
+        }
+    }
+}

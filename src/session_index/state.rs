@@ -116,11 +116,7 @@ impl SessionState {
 
     /// Whether a session of `user` may profit from this one.
     pub(super) fn consents(&self, user: Option<&UserId>) -> bool {
-        match self.transfer_scope {
-            TransferScope::None => false,
-            TransferScope::User => user.is_some() && self.user_id.as_ref() == user,
-            TransferScope::Tenant => true,
-        }
+        self.transfer_scope.allows(self.user_id.as_ref(), user)
     }
 
     /// Checks what the types leave open. Returns the embedding at unit length.

@@ -17,7 +17,6 @@ use crate::model::prefix::PrefixUpdate;
 use crate::model::session::{ContextFacet, Facets, LastTurn, LiveStatus};
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::EventTime;
-use crate::model::vector::UnitVector;
 
 pub use adapter::active_adapter;
 
@@ -237,9 +236,4 @@ fn join_prefix(facets: &mut Facets, stamp: &Arc<Stamp>, update: Option<&PrefixUp
     if let Some(update) = update {
         change.prefix_overflow |= prefix::join(&mut facets.prefix, stamp, update, &mut change.prefix);
     }
-}
-
-/// The embedding an event carries, if any: what the index would store.
-pub fn vector_of<'a>(change: &Change<'a>) -> Option<&'a UnitVector> {
-    change.context.map(|context| &context.vector)
 }

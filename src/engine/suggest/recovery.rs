@@ -8,7 +8,7 @@ use super::own::{self, Candidate};
 use super::score::{Features, flag, recency, score};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
-use crate::engine::store::{Session, Tenant};
+use crate::engine::store::{Session, Tenant, took_up};
 use crate::engine::view::scope;
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
@@ -90,7 +90,7 @@ fn others(
 ) -> Vec<Candidate> {
     let Some(user) = ask.user else { return Vec::new() };
     let k = scene.settings.policy.k;
-    let stored = asking.zip(ask.session).and_then(|(session, id)| stored_vector(tenant, id, session));
+    let stored = ask.session.and_then(|id| tenant.vector(id));
     let context = ask.context.or(stored.as_ref().map(|(space, vector)| (*space, vector)));
     let mut nominated: BTreeSet<SessionId> = BTreeSet::new();
     if let Some((space, vector)) = context
@@ -120,12 +120,6 @@ fn others(
     candidates
 }
 
-fn stored_vector<'a>(tenant: &Tenant, id: &SessionId, session: &'a Session) -> Option<(&'a Name, UnitVector)> {
-    let space = &session.facets.context.as_ref()?.space;
-    let bits = tenant.spaces.get(space)?.vector(id)?;
-    Some((space, UnitVector::from_bits(bits.into()).ok()?))
-}
-
 /// Whether a session of the user may be considered at all: another one, that lets others profit, has turns
 /// or an adapter to offer, and is not merely the one that spawned the asking session.
 fn is_candidate(ask: &Ask<'_>, asking: Option<&Session>, id: &SessionId, session: &Session) -> bool {
@@ -137,9 +131,7 @@ fn is_candidate(ask: &Ask<'_>, asking: Option<&Session>, id: &SessionId, session
 
 /// Whether a session itself says that it takes up `source`.
 pub fn takes_up(session: &Session, source: &SessionId) -> bool {
-    let continues = session.facets.continues.as_ref().and_then(|r| r.value.as_ref());
-    let resumed = session.facets.resumed_from.as_ref().map(|r| &r.value);
-    continues == Some(source) || resumed == Some(source)
+    took_up(&session.facets).any(|(taken, _)| taken == source)
 }
 
 fn other(

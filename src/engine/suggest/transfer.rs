@@ -10,8 +10,8 @@ use crate::engine::fold::active_adapter;
 use crate::engine::index::{Columns, Hit};
 use crate::engine::store::{Session, Tenant};
 use crate::engine::view::{base_status, scope};
-use crate::model::event::{EndReason, TransferScope};
-use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::event::EndReason;
+use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::Adapter;
 use crate::model::session::Status;
 use crate::model::suggestion::{Score, Support, Transfer, TransferPlan};
@@ -55,19 +55,10 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
-/// Whether a session of `scope` and `user` may serve a session of `asking_user`.
-pub fn consents(scope: TransferScope, user: Option<&UserId>, asking_user: Option<&UserId>) -> bool {
-    match scope {
-        TransferScope::None => false,
-        TransferScope::User => user.is_some() && user == asking_user,
-        TransferScope::Tenant => true,
-    }
-}
-
 fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
     let Some(index) = tenant.spaces.get(ask.space) else { return Vec::new() };
     let user = asking.facets.user.as_ref().map(|r| &r.value);
-    let pass = |other: &SessionId, c: &Columns| other != ask.session && consents(c.scope, c.user.as_ref(), user);
+    let pass = |other: &SessionId, c: &Columns| other != ask.session && c.scope.allows(c.user.as_ref(), user);
     let hits = index.search(ask.vector, scene.settings.policy.k, pass);
     let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
     near.filter_map(|hit| {
