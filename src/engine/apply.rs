@@ -3,22 +3,35 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use crate::engine::Notice;
 use crate::engine::fold::{Change, fold, gaps};
 use crate::engine::index::SpaceIndex;
 use crate::engine::process::{Engine, Step};
-use crate::engine::store::{Session, columns, took_up};
-use crate::model::event::{SessionBody, ValidEvent};
+use crate::engine::settings::EngineSettings;
+use crate::engine::store::{Session, Tenant, columns, took_up};
+use crate::engine::view::Lens;
+use crate::engine::write::write_vector;
+use crate::model::event::{Context, SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
 use crate::model::session::Facets;
 use crate::model::stamp::Stamp;
 use crate::model::verdict::Verdict;
 
+/// What the event's own numbers told.
+struct Told {
+    /// It had been seen before.
+    repeated: bool,
+    /// What is remembered of its producer changed.
+    noted: bool,
+    /// It comes after the session's end.
+    after_end: bool,
+}
+
 /// What later stages compare with.
 pub(super) struct Before {
-    /// The session was known.
-    pub existed: bool,
     /// The session had an embedding.
     pub had_context: bool,
     /// Its live copies.
@@ -38,97 +51,81 @@ impl Engine {
         body: &SessionBody,
     ) -> Verdict {
         self.bury(step, tenant, id);
-        let before = self.before(tenant, id, body);
-        let now = self.stream_time;
-        let held = self.store.tenants.entry(tenant.clone()).or_default();
-        let session = held.sessions.entry(id.clone()).or_default();
-        let known = knows(&session.facets, &event.stamp);
+        let (before, change, told) = self.fold_session(step, event, tenant, id, user, body);
+        for (family, block) in &change.prefix {
+            self.write_prefix(step, tenant, id, family, *block);
+        }
+        match change.context {
+            Some(_) => self.store.relist(tenant, id, &self.settings, self.stream_time),
+            None => self.store.reindex(tenant, id, &self.settings, self.stream_time),
+        }
+        self.see_workers(step, tenant, id, &event.stamp, body);
+        self.end_suggestions(step, tenant, id, &event.stamp, body, &change, &before);
+        let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &change, &before);
+        if !(change.any || told.noted || fired) {
+            return if told.repeated { Verdict::Duplicate } else { Verdict::Stale };
+        }
+        self.write_session(step, tenant, id);
+        match () {
+            () if told.after_end => Verdict::AfterEnd,
+            () if change.any || fired => Verdict::Applied,
+            () if told.repeated => Verdict::Duplicate,
+            () => Verdict::Stale,
+        }
+    }
+
+    /// Folds the event, and stores its embedding if it counts.
+    fn fold_session<'e>(
+        &mut self,
+        step: &mut Step<'_>,
+        event: &ValidEvent,
+        tenant: &TenantId,
+        id: &SessionId,
+        user: Option<&UserId>,
+        body: &'e SessionBody,
+    ) -> (Before, Change<'e>, Told) {
+        let lens = Lens { settings: &self.settings, workers: &self.workers, tenant, now: self.stream_time };
+        let Tenant { sessions, spaces, .. } = self.store.tenants.entry_ref(tenant).or_default();
+        let existed = sessions.contains_key(id);
+        let session = sessions.entry_ref(id).or_default();
+        let before = Before::of(session, body, &lens);
+        let known = event.producer.is_none() && knows(&session.facets, &event.stamp);
         let mut change = fold(&mut session.facets, &event.stamp, user, body);
-        change.any |= !before.existed;
+        change.any |= !existed;
         let is_snapshot = matches!(body, SessionBody::Snapshot(_));
-        let gaps_before = session.book.producers.clone();
-        let repeated =
-            event.producer.as_ref().map(|p| gaps::see(&mut session.book.producers, p, is_snapshot)).unwrap_or(known);
-        let noted = session.book.producers != gaps_before;
-        let after_end = session.facets.end.as_ref().is_some_and(|end| end.stamp < event.stamp);
+        let seen = event.producer.as_ref().map(|p| gaps::see(&mut session.book.producers, p, is_snapshot));
+        let told = Told {
+            repeated: seen.map_or(known, |seen| seen.repeated),
+            noted: seen.is_some_and(|seen| seen.changed),
+            after_end: session.facets.end.as_ref().is_some_and(|end| end.stamp < event.stamp),
+        };
         if change.user_conflict {
             step.effects.notices.push(Notice::UserConflict);
         }
         if change.prefix_overflow {
             step.effects.notices.push(Notice::PrefixOverflow);
         }
-        if change.any {
-            self.index_context(step, tenant, id, &change, &before);
-            for (family, block) in &change.prefix {
-                self.write_prefix(step, tenant, id, family, *block);
-            }
+        if let Some(context) = change.context {
+            index_context(spaces, id, session, context, &before, &self.settings);
+            write_vector(&mut self.ledger, step, (tenant, id), session, context);
         }
-        self.store.reindex(tenant, id, &self.settings, now);
-        self.see_workers(step, tenant, id, &event.stamp, body);
-        self.end_suggestions(step, tenant, id, &event.stamp, body, &change, &before);
-        let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &change, &before);
-        if !(change.any || noted || fired) {
-            return if repeated { Verdict::Duplicate } else { Verdict::Stale };
-        }
-        self.write_session(step, tenant, id);
-        match () {
-            () if after_end => Verdict::AfterEnd,
-            () if change.any || fired => Verdict::Applied,
-            () if repeated => Verdict::Duplicate,
-            () => Verdict::Stale,
-        }
-    }
-
-    fn before(&self, tenant: &TenantId, id: &SessionId, body: &SessionBody) -> Before {
-        let session = self.store.session(tenant, id);
-        let evicts = matches!(body, SessionBody::KvEvicted(_));
-        let live = |session: &Session| self.scene().lens(tenant).copies(&session.facets).0.len();
-        Before {
-            existed: session.is_some(),
-            had_context: session.is_some_and(|s| s.facets.context.is_some()),
-            live_copies: session.filter(|_| evicts).map_or(0, live),
-            space: session.and_then(|s| s.facets.context.as_ref()).map(|context| context.space.clone()),
-            took_up: session.into_iter().flat_map(|s| took_up(&s.facets)).map(|(source, _)| source.clone()).collect(),
-        }
+        (before, change, told)
     }
 
     /// Sessions that this event says are taken up, and that were not before.
-    pub(super) fn newly_taken_up(&self, tenant: &TenantId, id: &SessionId, before: &Before) -> Vec<SessionId> {
+    pub(super) fn newly_taken_up(
+        &self,
+        tenant: &TenantId,
+        id: &SessionId,
+        body: &SessionBody,
+        before: &Before,
+    ) -> Vec<SessionId> {
+        if !matches!(body, SessionBody::Started(_) | SessionBody::Resumed(_) | SessionBody::Snapshot(_)) {
+            return Vec::new();
+        }
         let Some(session) = self.store.session(tenant, id) else { return Vec::new() };
         let sources = took_up(&session.facets).map(|(source, _)| source);
         sources.filter(|source| *source != id && !before.took_up.contains(source)).cloned().collect()
-    }
-
-    /// Stores a new embedding where it counts: overwritten in place, taken out of the space it left. The
-    /// angle it moved by, in radians, adds to the drift, which begins at 0 with the first one of a space.
-    fn index_context(
-        &mut self,
-        step: &mut Step<'_>,
-        tenant: &TenantId,
-        id: &SessionId,
-        change: &Change<'_>,
-        before: &Before,
-    ) {
-        let Some(context) = change.context else { return };
-        let settings = Arc::clone(&self.settings);
-        let Some(held) = self.store.tenants.get_mut(tenant) else { return };
-        if let Some(space) = before.space.as_ref().filter(|space| **space != context.space)
-            && let Some(index) = held.spaces.get_mut(space)
-        {
-            index.remove(id);
-            if index.is_empty() {
-                held.spaces.remove(space);
-            }
-        }
-        let Some(session) = held.sessions.get_mut(id) else { return };
-        let dim = context.vector.dim();
-        let index = held.spaces.entry(context.space.clone()).or_insert_with(|| SpaceIndex::new(dim));
-        session.book.drift = match index.similarity(&context.vector, id) {
-            Some(cosine) => session.book.drift + libm::acos(cosine),
-            None => 0.0,
-        };
-        index.upsert(id, &context.vector, columns(&session.facets, &settings));
-        self.write_vector(step, tenant, id, context);
     }
 
     /// A tenant's own events tell it of worker incarnations; older ones hold nothing of it any more.
@@ -140,7 +137,7 @@ impl Engine {
         stamp: &Arc<Stamp>,
         body: &SessionBody,
     ) {
-        let copy = |copy: &KvCopy| copy.worker.clone().zip(copy.worker_epoch);
+        let copy = |copy: &Arc<KvCopy>| copy.worker.clone().zip(copy.worker_epoch);
         let mut seen: Vec<(Name, u64)> = Vec::new();
         match body {
             SessionBody::Turn(turn) => {
@@ -156,6 +153,46 @@ impl Engine {
             self.see_epoch(step, (tenant, id), &worker, epoch, stamp);
         }
     }
+}
+
+impl Before {
+    fn of(session: &Session, body: &SessionBody, lens: &Lens<'_>) -> Before {
+        let facets = &session.facets;
+        let evicts = matches!(body, SessionBody::KvEvicted(_));
+        Before {
+            had_context: facets.context.is_some(),
+            live_copies: if evicts { lens.copies(facets).0.len() } else { 0 },
+            space: facets.context.as_ref().map(|context| context.space.clone()),
+            took_up: took_up(facets).map(|(source, _)| source.clone()).collect(),
+        }
+    }
+}
+
+/// Stores a new embedding where it counts: overwritten in place, taken out of the space it left. The angle it
+/// moved by, in radians, adds to the drift, which begins at 0 with the first one of a space.
+fn index_context(
+    spaces: &mut HashMap<Name, SpaceIndex>,
+    id: &SessionId,
+    session: &mut Session,
+    context: &Context,
+    before: &Before,
+    settings: &EngineSettings,
+) {
+    if let Some(space) = before.space.as_ref().filter(|space| **space != context.space)
+        && let Some(index) = spaces.get_mut(space)
+    {
+        index.remove(id);
+        if index.is_empty() {
+            spaces.remove(space);
+        }
+    }
+    let dim = context.vector.dim();
+    let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));
+    session.book.drift = match index.similarity(&context.vector, id) {
+        Some(cosine) => session.book.drift + libm::acos(cosine),
+        None => 0.0,
+    };
+    index.upsert(id, &context.vector, columns(&session.facets, settings));
 }
 
 /// Whether an event of this stamp is among those that the facets name: then it was folded before.

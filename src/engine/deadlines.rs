@@ -1,11 +1,16 @@
 //! Stream time moves on: what became due fires, in (deadline, session) order, each as of its own instant.
 
+use std::collections::BTreeSet;
+
 use crate::engine::Notice;
 use crate::engine::process::{Engine, Step};
-use crate::engine::store::{Due, Store};
+use crate::engine::store::{Due, Session, Store};
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::{Publication, RevokeReason};
 use crate::model::time::EventTime;
+
+/// Deadlines in the order they fire.
+pub type Deadlines = BTreeSet<(EventTime, TenantId, SessionId, Due)>;
 
 impl Engine {
     /// Fires every deadline up to and including `to`, then makes `to` the stream time if it is later.
@@ -42,49 +47,43 @@ impl Engine {
     }
 }
 
+/// A session's own deadlines, each with the instant it is due at and the one it is entered at.
+fn own(session: &mut Session) -> [(Due, Option<EventTime>, &mut Option<EventTime>); 2] {
+    let (listings, entered) = (&session.listings, &mut session.entered);
+    [(Due::Idle, listings.idle_at, &mut entered.0), (Due::Forget, listings.forget_at, &mut entered.1)]
+}
+
+/// Enters those of a session's own deadlines that are due before what is entered of them.
+pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, session: &mut Session) {
+    for (due, at, entered) in own(session) {
+        let Some(at) = at.filter(|at| entered.is_none_or(|entered| *at < entered)) else { continue };
+        if let Some(earlier) = entered.replace(at) {
+            deadlines.remove(&(earlier, tenant.clone(), id.clone(), due.clone()));
+        }
+        deadlines.insert((at, tenant.clone(), id.clone(), due));
+    }
+}
+
+/// Takes a session's own deadlines out.
+pub(super) fn withdraw_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, session: &mut Session) {
+    for (due, _, entered) in own(session) {
+        if let Some(at) = entered.take() {
+            deadlines.remove(&(at, tenant.clone(), id.clone(), due));
+        }
+    }
+}
+
 impl Store {
-    /// When a session's own deadline is due; `None`: it has none ahead.
-    fn due_at(&self, tenant: &TenantId, session: &SessionId, due: &Due) -> Option<EventTime> {
-        let keys = &self.session(tenant, session)?.keys;
-        match due {
-            Due::Idle => keys.idle_at,
-            Due::Forget => keys.forget_at,
-            Due::Suggestion(_) => None,
-        }
-    }
-
-    pub(super) fn enter_deadline(&mut self, tenant_id: &TenantId, session_id: &SessionId, due: Due) {
-        let Some(session) = self.tenants.get_mut(tenant_id).and_then(|t| t.sessions.get_mut(session_id)) else {
-            return;
-        };
-        let (at, entered) = match due {
-            Due::Idle => (session.keys.idle_at, &mut session.entered.0),
-            Due::Forget => (session.keys.forget_at, &mut session.entered.1),
-            Due::Suggestion(_) => return,
-        };
-        let Some(at) = at.filter(|at| entered.is_none_or(|entered| *at < entered)) else { return };
-        let earlier = entered.replace(at);
-        if let Some(earlier) = earlier {
-            self.deadlines.remove(&(earlier, tenant_id.clone(), session_id.clone(), due.clone()));
-        }
-        self.deadlines.insert((at, tenant_id.clone(), session_id.clone(), due));
-    }
-
     /// An entered deadline of a session came up. Returns whether it is due now; else it is entered again for
     /// the instant it moved to, if it has any.
-    fn came_up(&mut self, tenant: &TenantId, session: &SessionId, due: &Due, at: EventTime) -> bool {
-        let due_at = self.due_at(tenant, session, due);
-        if let Some(held) = self.session_mut(tenant, session) {
-            match due {
-                Due::Idle => held.entered.0 = None,
-                Due::Forget => held.entered.1 = None,
-                Due::Suggestion(_) => {}
-            }
-        }
+    fn came_up(&mut self, tenant: &TenantId, id: &SessionId, due: &Due, at: EventTime) -> bool {
+        let Some(session) = self.tenants.get_mut(tenant).and_then(|t| t.sessions.get_mut(id)) else { return false };
+        let Some((_, due_at, entered)) = own(session).into_iter().find(|(own, ..)| own == due) else { return false };
+        *entered = None;
         if due_at.is_some_and(|due_at| due_at <= at) {
             return true;
         }
-        self.enter_deadline(tenant, session, due.clone());
+        enter_deadlines(&mut self.deadlines, tenant, id, session);
         false
     }
 }

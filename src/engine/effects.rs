@@ -1,7 +1,9 @@
 //! What comes out: records to publish and notices to count. Collected over a batch, published in one
 //! transaction, kept until its commit is known.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::suggestion::Outcome;
 
@@ -71,7 +73,9 @@ pub enum Notice {
 pub struct Effects {
     stream: Vec<OutRecord>,
     latest: Vec<OutRecord>,
-    latest_index: HashMap<(Topic, Vec<u8>), usize>,
+    /// Places in `latest` by topic and key.
+    latest_index: HashTable<usize>,
+    hasher: DefaultHashBuilder,
     /// For metrics and logs; they play no part in what is published.
     pub notices: Vec<Notice>,
     bytes: usize,
@@ -91,18 +95,20 @@ impl Effects {
 
     /// Sets the latest value of a compacted key: within a batch only the last one is published.
     pub fn put(&mut self, topic: Topic, key: Vec<u8>, value: OutValue, headers: Vec<(&'static str, Vec<u8>)>) {
-        let record = OutRecord { topic, key: Some(key.clone()), value, headers };
+        let hash = self.hasher.hash_one((topic, key.as_slice()));
+        let record = OutRecord { topic, key: Some(key), value, headers };
         self.bytes += record.size();
-        match self.latest_index.get(&(topic, key.clone())) {
-            Some(&at) => {
-                self.bytes -= self.latest[at].size();
-                self.latest[at] = record;
-            }
-            None => {
-                self.latest_index.insert((topic, key), self.latest.len());
-                self.latest.push(record);
-            }
+        let latest = &mut self.latest;
+        let same = |&at: &usize| latest[at].topic == topic && latest[at].key == record.key;
+        if let Some(&at) = self.latest_index.find(hash, same) {
+            self.bytes -= latest[at].size();
+            latest[at] = record;
+            return;
         }
+        let hasher = &self.hasher;
+        let hash_of = |&at: &usize| hasher.hash_one((latest[at].topic, latest[at].key.as_deref().unwrap_or_default()));
+        self.latest_index.insert_unique(hash, latest.len(), hash_of);
+        latest.push(record);
     }
 
     /// All records: suggestions and dead letters in order, then the latest value of each compacted key.

@@ -107,6 +107,9 @@ impl Engine {
     /// Tombstones the records of an erased session and revokes what was suggested to it or drawn from it.
     /// Nothing happens if it is done already, or if the session was never erased.
     pub(super) fn bury(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
+        if self.graves.is_empty() {
+            return;
+        }
         let Some(grave) = self.graves.remove(&(tenant.clone(), id.clone())) else { return };
         let revoked = Publication::Revoked(RevokeReason::Erased);
         for suggestion in &grave.open {

@@ -165,7 +165,7 @@ impl Restoring {
             let mut session = Session::restored(facets, book);
             let hash = ledger::hash(&key, &body);
             ledger::account(&mut self.engine.ledger.states, &mut session.state_hash, hash);
-            self.engine.store.tenants.entry(tenant).or_default().sessions.insert(id, session);
+            self.engine.store.tenants.entry(tenant).or_default().sessions.insert(id, Box::new(session));
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ impl Engine {
         if change.ended {
             self.revoke(step, tenant, id, RevokeReason::Ended, |_| true);
         }
-        for source in self.newly_taken_up(tenant, id, before) {
+        for source in self.newly_taken_up(tenant, id, body, before) {
             if self.revoke(step, tenant, &source, RevokeReason::Resumed, |s| is_own(s, &source)) {
                 self.write_session(step, tenant, &source);
             }

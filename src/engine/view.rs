@@ -1,15 +1,17 @@
 //! Derives what is published of a session: status, live copies, adapter. Nothing of it is stored, so it
 //! holds for the instant it is read at and does not depend on how the facets came about.
 
+use std::sync::Arc;
+
 use crate::engine::fold::{active_adapter, gaps};
 use crate::engine::settings::EngineSettings;
 use crate::engine::suggest::cost;
 use crate::engine::workers::Workers;
 use crate::model::event::{InterruptReason, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId};
-use crate::model::kv::{KvCopy, Location, Quantization, Residency, Tier};
+use crate::model::kv::{EvictedPlace, KvCopy, Location, Quantization, Residency, Tier};
 use crate::model::session::{Book, Facets, LiveStatus, SessionView, Status};
-use crate::model::stamp::Stamp;
+use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
 
 /// What a view is derived with.
@@ -29,7 +31,7 @@ pub struct Lens<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CopyFate {
     /// It is there; partly evicted, it carries the tokens that are left.
-    Alive(Box<KvCopy>),
+    Alive(Arc<KvCopy>),
     /// It was evicted.
     Evicted,
     /// Its worker, or that worker's incarnation, is gone or was cleared.
@@ -82,12 +84,12 @@ pub fn context_tokens(facets: &Facets) -> Option<u64> {
 impl Lens<'_> {
     /// Whether a reported copy is still there: newer than every eviction that covers it, and its worker
     /// still holds it.
-    pub fn fate(&self, facets: &Facets, copy: &KvCopy, stamp: &Stamp) -> CopyFate {
+    pub fn fate(&self, facets: &Facets, copy: &Arc<KvCopy>, stamp: &Stamp) -> CopyFate {
         if copy.location == Location::Evicted {
             return CopyFate::Evicted;
         }
-        let place = copy.place();
-        let evictions = facets.evictions.iter().filter(|(what, e)| *e.stamp > *stamp && what.covers(&place));
+        let covers = |what: &EvictedPlace| what.covers(&copy.place());
+        let evictions = facets.evictions.iter().filter(|(what, e)| *e.stamp > *stamp && covers(what));
         let left = evictions.map(|(_, e)| e.value.remaining_tokens).min().unwrap_or(u64::MAX);
         if left == 0 {
             return CopyFate::Evicted;
@@ -95,25 +97,21 @@ impl Lens<'_> {
         if !self.workers.holds(self.tenant, copy) {
             return CopyFate::WorkerGone;
         }
-        CopyFate::Alive(Box::new(cut_down(copy, left)))
+        CopyFate::Alive(cut_down(copy, left))
     }
 
     /// The live copies, cheapest first: by the time until the whole context stands, then tier, then place.
-    pub fn copies(&self, facets: &Facets) -> (Vec<KvCopy>, Option<Residency>) {
+    pub fn copies(&self, facets: &Facets) -> (Vec<Arc<KvCopy>>, Option<Residency>) {
         if facets.placements.is_empty() && facets.evictions.is_empty() {
-            let predicted: Vec<KvCopy> = self.predicted(facets).into_iter().collect();
+            let predicted: Vec<_> = self.predicted(facets).into_iter().map(Arc::new).collect();
             let residency = (!predicted.is_empty()).then_some(Residency::Predicted);
             return (predicted, residency);
         }
-        let alive = |register: &crate::model::stamp::Register<KvCopy>| match self.fate(
-            facets,
-            &register.value,
-            &register.stamp,
-        ) {
-            CopyFate::Alive(copy) => Some(*copy),
+        let alive = |register: &Register<Arc<KvCopy>>| match self.fate(facets, &register.value, &register.stamp) {
+            CopyFate::Alive(copy) => Some(copy),
             CopyFate::Evicted | CopyFate::WorkerGone => None,
         };
-        let mut copies: Vec<KvCopy> = facets.placements.values().filter_map(alive).collect();
+        let mut copies: Vec<_> = facets.placements.values().filter_map(alive).collect();
         let tokens = context_tokens(facets).unwrap_or(0);
         copies.sort_by(|a, b| {
             let ready = |copy| cost::ready_ms(self.settings, copy, tokens);
@@ -163,9 +161,7 @@ impl Lens<'_> {
         taken_up_by: Option<SessionId>,
     ) -> SessionView {
         let (kv_copies, residency) = self.copies(facets);
-        let newest = |register: &Option<crate::model::stamp::Register<Option<SessionId>>>| {
-            register.as_ref().and_then(|r| r.value.clone())
-        };
+        let newest = |register: &Option<Register<Option<SessionId>>>| register.as_ref().and_then(|r| r.value.clone());
         SessionView {
             tenant: self.tenant.clone(),
             session: session.clone(),
@@ -209,12 +205,11 @@ fn frees_kv(reason: InterruptReason) -> bool {
 }
 
 /// A copy of which at most `left` tokens remain; its bytes shrink in proportion.
-fn cut_down(copy: &KvCopy, left: u64) -> KvCopy {
-    let mut copy = copy.clone();
-    if left < copy.cached_tokens {
-        let part = |bytes: u64| u128::from(bytes) * u128::from(left) / u128::from(copy.cached_tokens);
-        copy.kv_bytes = copy.kv_bytes.map(|bytes| part(bytes) as u64);
-        copy.cached_tokens = left;
+fn cut_down(copy: &Arc<KvCopy>, left: u64) -> Arc<KvCopy> {
+    if left >= copy.cached_tokens {
+        return Arc::clone(copy);
     }
-    copy
+    let part = |bytes: u64| u128::from(bytes) * u128::from(left) / u128::from(copy.cached_tokens);
+    let kv_bytes = copy.kv_bytes.map(|bytes| part(bytes) as u64);
+    Arc::new(KvCopy { kv_bytes, cached_tokens: left, ..(**copy).clone() })
 }

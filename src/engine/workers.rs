@@ -1,7 +1,9 @@
 //! What is known of workers, as told by broadcasts and, apart from that, by each tenant's own events.
 //! Decides whether a copy on a worker is still there. One tenant's word never touches another's KV.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::model::bookkeeping::{WorkerRow, WorkerStart};
 use crate::model::event::BroadcastBody;
@@ -9,32 +11,56 @@ use crate::model::ids::{Name, TenantId};
 use crate::model::kv::{KvCopy, Tier};
 use crate::model::stamp::Stamp;
 use crate::model::time::EventTime;
-use std::sync::Arc;
 
-/// The worker table of a partition. The key's tenant is `None` for what broadcasts told.
+/// The worker table of a partition.
 #[derive(Debug, Default)]
 pub struct Workers {
-    rows: BTreeMap<(Name, Option<TenantId>), WorkerRow>,
+    rows: HashMap<Name, Rows>,
+}
+
+/// What is known of one worker.
+#[derive(Debug, Default)]
+struct Rows {
+    /// As broadcasts told.
+    of_all: Option<WorkerRow>,
+    /// As each tenant's own events told it.
+    of_tenants: HashMap<TenantId, WorkerRow>,
+}
+
+impl Rows {
+    fn get(&self, tenant: Option<&TenantId>) -> Option<&WorkerRow> {
+        match tenant {
+            Some(tenant) => self.of_tenants.get(tenant),
+            None => self.of_all.as_ref(),
+        }
+    }
+
+    fn entry(&mut self, tenant: Option<&TenantId>) -> &mut WorkerRow {
+        match tenant {
+            Some(tenant) => self.of_tenants.entry(tenant.clone()).or_default(),
+            None => self.of_all.get_or_insert_default(),
+        }
+    }
 }
 
 impl Workers {
-    /// One row.
+    /// One row; without a tenant, what broadcasts told.
     pub fn row(&self, worker: &Name, tenant: Option<&TenantId>) -> Option<&WorkerRow> {
-        self.rows.get(&(worker.clone(), tenant.cloned()))
+        self.rows.get(worker)?.get(tenant)
     }
 
     /// Puts a row back (restore).
     pub fn put(&mut self, worker: Name, tenant: Option<TenantId>, row: WorkerRow) {
-        self.rows.insert((worker, tenant), row);
+        *self.rows.entry(worker).or_default().entry(tenant.as_ref()) = row;
     }
 
-    /// All tenants' rows of one tenant go (erasure). Returns the workers concerned.
+    /// All rows of one tenant go (erasure). Returns the workers concerned, by name.
     pub fn forget_tenant(&mut self, tenant: &TenantId) -> Vec<Name> {
-        let keys: Vec<_> = self.rows.keys().filter(|(_, t)| t.as_ref() == Some(tenant)).cloned().collect();
-        for key in &keys {
-            self.rows.remove(key);
-        }
-        keys.into_iter().map(|(worker, _)| worker).collect()
+        let concerned = |(worker, rows): (&Name, &mut Rows)| rows.of_tenants.remove(tenant).map(|_| worker.clone());
+        let mut workers: Vec<Name> = self.rows.iter_mut().filter_map(concerned).collect();
+        self.rows.retain(|_, rows| rows.of_all.is_some() || !rows.of_tenants.is_empty());
+        workers.sort_unstable();
+        workers
     }
 
     /// Joins what a broadcast says of a worker. Returns whether its row changed; other broadcasts change none.
@@ -80,7 +106,7 @@ impl Workers {
     }
 
     fn change(&mut self, worker: &Name, tenant: Option<&TenantId>, change: impl FnOnce(&mut WorkerRow)) -> bool {
-        let row = self.rows.entry((worker.clone(), tenant.cloned())).or_default();
+        let row = self.rows.entry_ref(worker).or_default().entry(tenant);
         let before = row.clone();
         change(row);
         *row != before
@@ -91,7 +117,9 @@ impl Workers {
     pub fn holds(&self, tenant: &TenantId, copy: &KvCopy) -> bool {
         let Some(worker) = copy.worker.as_ref().filter(|_| !copy.is_external()) else { return true };
         let dead = |row: &WorkerRow| is_dead(row, copy.worker_epoch, copy.created_at, copy.tier);
-        !self.row(worker, None).is_some_and(dead) && !self.row(worker, Some(tenant)).is_some_and(dead)
+        self.rows
+            .get(worker)
+            .is_none_or(|rows| !rows.get(None).is_some_and(dead) && !rows.get(Some(tenant)).is_some_and(dead))
     }
 
     /// Where to reach a worker, as its newest start said.

@@ -3,10 +3,12 @@
 
 use crate::engine::encode::keys::{self, BookKey};
 use crate::engine::encode::{self, EncodeError, Row};
-use crate::engine::ledger;
+use crate::engine::ledger::{self, Ledger};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
+use crate::engine::store::{Session, Tenant};
 use crate::engine::{OutValue, Topic};
+use crate::model::event::Context;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::prefix::PrefixFamily;
 
@@ -22,9 +24,10 @@ pub(super) fn sure<T>(written: Result<T, EncodeError>) -> T {
 impl Engine {
     /// Writes a session's state as of this record. Nothing happens if it is gone.
     pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
-        let taken_up_by = self.store.taken_up_by(tenant, id).cloned();
         let now = self.stream_time;
-        let Some(session) = self.store.session_mut(tenant, id) else { return };
+        let Some(Tenant { sessions, claims, .. }) = self.store.tenants.get_mut(tenant) else { return };
+        let taken_up_by = claims.get(id).and_then(|takers| takers.first()).map(|(_, taker)| taker.clone());
+        let Some(session) = sessions.get_mut(id) else { return };
         session.book.as_of = step.position;
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
@@ -41,21 +44,6 @@ impl Engine {
         }
     }
 
-    /// Writes a session's embedding.
-    pub(super) fn write_vector(
-        &mut self,
-        step: &mut Step<'_>,
-        tenant: &TenantId,
-        id: &SessionId,
-        context: &crate::model::event::Context,
-    ) {
-        let Some(session) = self.store.session_mut(tenant, id) else { return };
-        let body = sure(encode::vector(&context.space, context.covers_turn, &context.vector));
-        let key = keys::session(tenant, id);
-        ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, ledger::hash(&key, &body));
-        step.effects.put(Topic::Vectors, key, OutValue::Avro(body), Vec::new());
-    }
-
     /// Writes tombstones for everything stored of a session that was taken out of the store. Its open
     /// suggestions are the caller's.
     pub(super) fn bury_records(
@@ -63,7 +51,7 @@ impl Engine {
         step: &mut Step<'_>,
         tenant: &TenantId,
         id: &SessionId,
-        mut session: crate::engine::store::Session,
+        mut session: Session,
     ) {
         let key = keys::session(tenant, id);
         if session.state_hash != 0 {
@@ -117,4 +105,18 @@ impl Engine {
             step.effects.put(Topic::Bookkeeping, key, OutValue::Tombstone, Vec::new());
         }
     }
+}
+
+/// Writes a session's embedding.
+pub(super) fn write_vector(
+    ledger: &mut Ledger,
+    step: &mut Step<'_>,
+    (tenant, id): (&TenantId, &SessionId),
+    session: &mut Session,
+    context: &Context,
+) {
+    let body = sure(encode::vector(&context.space, context.covers_turn, &context.vector));
+    let key = keys::session(tenant, id);
+    ledger::account(&mut ledger.vectors, &mut session.vector_hash, ledger::hash(&key, &body));
+    step.effects.put(Topic::Vectors, key, OutValue::Avro(body), Vec::new());
 }

@@ -87,7 +87,7 @@ pub enum SessionBody {
     /// `context_embedded`
     ContextEmbedded(Context),
     /// `kv_cache_placed`, with the chain it covers if sent.
-    KvPlaced(Box<KvCopy>, Option<PrefixUpdate>),
+    KvPlaced(Arc<KvCopy>, Option<PrefixUpdate>),
     /// `kv_cache_evicted`
     KvEvicted(KvEvicted),
     /// `adapter_activated`
@@ -181,7 +181,7 @@ pub struct Turn {
     /// Embedding after this turn.
     pub context: Option<Context>,
     /// A copy that exists now.
-    pub kv_cache: Option<KvCopy>,
+    pub kv_cache: Option<Arc<KvCopy>>,
     /// Adapter in use.
     pub adapter: Option<Adapter>,
 }
@@ -247,7 +247,7 @@ pub struct Snapshot {
     /// Identity of its KV.
     pub cache: Option<CacheIdentity>,
     /// Copies that exist, each registered at its own `created_at`.
-    pub kv_copies: Vec<KvCopy>,
+    pub kv_copies: Vec<Arc<KvCopy>>,
     /// What changed of the prefix chain.
     pub prefix: Option<PrefixUpdate>,
     /// Embedding.

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
+
 use super::event::{EndReason, InterruptReason, PauseReason, TransferScope};
 use super::ids::{Name, SessionId, SuggestionId, TenantId, UserId};
 use super::kv::{Adapter, CacheIdentity, EvictReason, EvictedPlace, KvCopy, Place, Residency};
@@ -46,7 +48,7 @@ pub struct Facets {
     /// Newest adapter activation.
     pub activation: Option<Register<Option<Adapter>>>,
     /// Newest deactivation of each adapter id, the [`MAX_DEACTIVATIONS`] newest.
-    pub deactivations: BTreeMap<Name, Arc<Stamp>>,
+    pub deactivations: LiteMap<Name, Arc<Stamp>>,
     /// The session that spawned it.
     pub parent: Option<Register<Option<SessionId>>>,
     /// The session it declared to take up.
@@ -58,15 +60,15 @@ pub struct Facets {
     /// Identity of its KV.
     pub cache: Option<Register<Option<CacheIdentity>>>,
     /// Metadata by key, the [`MAX_METADATA_KEYS`] newest by (stamp, key); an inner `None` was removed.
-    pub metadata: BTreeMap<Arc<str>, Register<Option<Arc<str>>>>,
+    pub metadata: LiteMap<Arc<str>, Register<Option<Arc<str>>>>,
     /// Newest stamp at which all metadata was cleared.
     pub metadata_cleared: Option<Arc<Stamp>>,
     /// The embedding's place in the order; the vector itself lives in the index.
     pub context: Option<ContextFacet>,
     /// KV copies reported.
-    pub placements: BTreeMap<Place, Register<KvCopy>>,
+    pub placements: LiteMap<Place, Register<Arc<KvCopy>>>,
     /// KV evictions reported.
-    pub evictions: BTreeMap<EvictedPlace, Register<Evicted>>,
+    pub evictions: LiteMap<EvictedPlace, Register<Evicted>>,
     /// Prefix chains by family, then by first block.
     pub prefix: BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>,
 }
@@ -136,7 +138,7 @@ pub struct Book {
     /// Sequence numbers seen, by producer, the newest first; at most 4 producers.
     pub producers: Vec<SeenSeqs>,
     /// Newest stamp that fired, by trigger kind.
-    pub triggers: BTreeMap<TriggerKind, Arc<Stamp>>,
+    pub triggers: LiteMap<TriggerKind, Arc<Stamp>>,
     /// Angle the context drifted since the last transfer trigger, in radians.
     pub drift: f64,
     /// Open suggestions, oldest first.
@@ -203,9 +205,9 @@ pub struct SessionView {
     /// Identity of its KV.
     pub cache: Option<CacheIdentity>,
     /// The cheapest live copy.
-    pub kv_cache_ref: Option<KvCopy>,
+    pub kv_cache_ref: Option<Arc<KvCopy>>,
     /// All live copies, cheapest first. A partly evicted copy carries the tokens that are left.
-    pub kv_copies: Vec<KvCopy>,
+    pub kv_copies: Vec<Arc<KvCopy>>,
     /// Whether the copies are reported or predicted; `None` if there is none.
     pub residency: Option<Residency>,
     /// Space and covered turn of the embedding.

@@ -1,6 +1,7 @@
 //! What is published: recovery and transfer suggestions, with everything that explains them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::event::TransferScope;
 use super::ids::{Name, SessionId, SuggestionId, TenantId, UserId};
@@ -89,7 +90,7 @@ pub struct RecoverySource {
     /// The session.
     pub session: SessionId,
     /// The copy to use.
-    pub kv_cache: Option<KvCopy>,
+    pub kv_cache: Option<Arc<KvCopy>>,
     /// Whether that copy is reported or predicted.
     pub residency: Option<Residency>,
     /// Where to reach its worker or store.

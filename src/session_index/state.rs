@@ -145,7 +145,9 @@ pub(super) fn unit(field: &'static str, components: &[f32], dim: usize) -> Resul
     if components.len() != dim {
         return Err(FieldFault::new(field, BadVector::Dimension { got: components.len(), want: dim }));
     }
-    vector::normalised(components).map_err(|fault| FieldFault::new(field, fault))
+    let mut unit = components.to_vec();
+    vector::normalise(&mut unit).map_err(|fault| FieldFault::new(field, fault))?;
+    Ok(unit)
 }
 
 fn is_within_depth(value: &Value, depth: usize) -> bool {

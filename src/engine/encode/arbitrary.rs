@@ -113,7 +113,7 @@ fn quantization() -> BoxedStrategy<Quantization> {
 }
 
 /// A random copy.
-pub fn kv_copy() -> BoxedStrategy<KvCopy> {
+pub fn kv_copy() -> BoxedStrategy<Arc<KvCopy>> {
     (
         (word(Tier::ALL), of(name()), location(), any::<u64>(), of(any::<u64>()), quantization()),
         (time(), of(name()), of(any::<u64>()), of(any::<u32>()), cache()),
@@ -131,6 +131,7 @@ pub fn kv_copy() -> BoxedStrategy<KvCopy> {
             dp_rank: b.3,
             cache: b.4,
         })
+        .prop_map(Arc::new)
         .boxed()
 }
 
@@ -228,12 +229,12 @@ pub fn facets() -> BoxedStrategy<Facets> {
             resumed_from: r.6,
             context_ref: r.7,
             cache: r.8,
-            deactivations: c.0,
-            metadata: c.1,
+            deactivations: c.0.into_iter().collect(),
+            metadata: c.1.into_iter().collect(),
             metadata_cleared: c.2,
             context: c.3,
             placements: c.4.into_iter().map(|r| (r.value.place(), r)).collect(),
-            evictions: c.5,
+            evictions: c.5.into_iter().collect(),
             prefix: BTreeMap::new(),
         })
         .boxed()
@@ -253,7 +254,7 @@ pub fn book() -> BoxedStrategy<Book> {
     )
         .prop_map(|(producers, triggers, drift, open, as_of, as_of_time)| Book {
             producers,
-            triggers,
+            triggers: triggers.into_iter().collect(),
             drift,
             open,
             as_of,

@@ -10,7 +10,7 @@ use crate::model::prefix::PrefixFamily;
 
 /// Key of a session's state, vector and suggestions: `tenant/session`.
 pub fn session(tenant: &TenantId, session: &SessionId) -> Vec<u8> {
-    format!("{tenant}/{session}").into_bytes()
+    [tenant.as_str(), "/", session.as_str()].concat().into_bytes()
 }
 
 /// Reads [`session`] back; `None` if it is no such key.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
+
 use crate::model::bookkeeping::{Checkpoint, TopicDigest};
 use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId, UserId};
@@ -29,8 +31,8 @@ fn register<T>(stamp: &Arc<Stamp>, value: T) -> Register<T> {
     Register { stamp: Arc::clone(stamp), value }
 }
 
-fn copy() -> KvCopy {
-    KvCopy {
+fn copy() -> Arc<KvCopy> {
+    Arc::new(KvCopy {
         tier: Tier::Warm,
         medium: Some(name("CPU")),
         location: Location::Disk { path: name("kv/9"), offset: 0 },
@@ -46,7 +48,7 @@ fn copy() -> KvCopy {
         worker_epoch: Some(5),
         dp_rank: None,
         cache: CacheIdentity { namespace: name("llama-3-70b/fp8"), adapter: Some(adapter()), salt_id: None },
-    }
+    })
 }
 
 fn adapter() -> Adapter {
@@ -56,7 +58,7 @@ fn adapter() -> Adapter {
 /// View, facets and bookkeeping of one session.
 pub(super) fn session() -> (SessionView, Facets, Book) {
     let [started, turn, drift, stop] = [stamp(0), stamp(4), stamp(3), stamp(5)];
-    let cache = copy().cache;
+    let cache = copy().cache.clone();
     let metadata = [("plan", "\"pro\""), ("tries", "3"), ("tags", "[\"a\",\"b\"]")];
     let metadata: BTreeMap<Arc<str>, Arc<str>> = metadata.map(|(k, v)| (Arc::from(k), Arc::from(v))).into();
     let facets = Facets {
@@ -66,7 +68,7 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
             turn: 4,
             stamp: Arc::clone(&turn),
             context_tokens: Some(2410),
-            worker: copy().worker,
+            worker: copy().worker.clone(),
             worker_epoch: Some(5),
             dp_rank: None,
             model: Some(name("llama-3-70b")),
@@ -81,14 +83,14 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
         cache: Some(register(&turn, Some(cache.clone()))),
         metadata: metadata.iter().map(|(k, v)| (k.clone(), register(&started, Some(v.clone())))).collect(),
         context: Some(ContextFacet { space: name("default"), covers_turn: 4, stamp: Arc::clone(&turn) }),
-        placements: BTreeMap::from([(copy().place(), register(&turn, copy()))]),
+        placements: LiteMap::from_iter([(copy().place(), register(&turn, copy()))]),
         ..Facets::default()
     };
     let as_of = Position { partition: PartitionId(1), offset: Offset(5120) };
     let open = vec![SuggestionId::new("00112233445566778899aabbccddeeff").unwrap()];
     let book = Book {
         producers: vec![SeenSeqs { id: name("gw-1"), epoch: 3, intervals: vec![(1, 6)], overflowed: false }],
-        triggers: BTreeMap::from([(TriggerKind::SessionInterrupted, stop), (TriggerKind::ContextDrift, drift)]),
+        triggers: LiteMap::from_iter([(TriggerKind::SessionInterrupted, stop), (TriggerKind::ContextDrift, drift)]),
         drift: 0.25,
         open: open.clone(),
         as_of,
@@ -134,7 +136,7 @@ pub(super) fn suggestions() -> [Suggestion; 2] {
         endpoint: Some(name("http://w-2")),
         dp_rank: Some(0),
         model: Some(name("llama-3-70b")),
-        cache: Some(copy().cache),
+        cache: Some(copy().cache.clone()),
         adapter: Some(adapter()),
         context_ref: None,
         turn_count: 4,

@@ -27,8 +27,8 @@ pub fn state(view: &SessionView, facets: &Facets, book: &Book) -> Result<Vec<u8>
         started_at: view.started_at.map(|v| v.0),
         last_active: view.last_active.map(|v| v.0),
         active_adapter: view.active_adapter.as_ref().map(kv::adapter),
-        kv_cache_ref: view.kv_cache_ref.as_ref().map(kv::copy),
-        kv_copies: view.kv_copies.iter().map(kv::copy).collect(),
+        kv_cache_ref: view.kv_cache_ref.as_deref().map(kv::copy),
+        kv_copies: view.kv_copies.iter().map(|copy| kv::copy(copy)).collect(),
         residency: view.residency.map(|v| v.label()),
         context: view
             .context

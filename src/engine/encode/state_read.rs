@@ -118,7 +118,7 @@ fn facets(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
         context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,
         placements: (fold.placements.iter())
             .map(|r| {
-                let copy = read_copy(&r.copy)?;
+                let copy = Arc::new(read_copy(&r.copy)?);
                 Ok((copy.place(), register(stamps, r.stamp, copy)?))
             })
             .collect::<Read<_>>()?,

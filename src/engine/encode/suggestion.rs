@@ -118,7 +118,7 @@ fn recovery(recovery: &Recovery) -> OwnRecovery<&str> {
 fn source(source: &RecoverySource) -> RecoverySourceRecord<&str> {
     RecoverySourceRecord {
         session_id: source.session.as_str(),
-        kv_cache: source.kv_cache.as_ref().map(kv::copy),
+        kv_cache: source.kv_cache.as_deref().map(kv::copy),
         residency: source.residency.map(|v| v.label()),
         endpoint: optional_text(&source.endpoint),
         dp_rank: source.dp_rank.map(i64::from),

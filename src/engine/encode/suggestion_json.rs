@@ -121,7 +121,7 @@ fn recovery(recovery: &Recovery, redacted: bool, add: &mut impl FnMut(&str, Valu
 fn source(source: &RecoverySource) -> Value {
     json!({
         "session_id": source.session.as_str(),
-        "kv_cache": source.kv_cache.as_ref().map(copy_json),
+        "kv_cache": source.kv_cache.as_deref().map(copy_json),
         "residency": source.residency.map(|v| v.label()),
         "endpoint": name_json(&source.endpoint),
         "dp_rank": source.dp_rank,

@@ -1,5 +1,7 @@
 //! The Avro body of a suggestion back to what was decided.
 
+use std::sync::Arc;
+
 use super::codecs::{RECOVERY, TRANSFER};
 use super::kv::{read_adapter, read_cache, read_copy};
 use super::read::*;
@@ -125,7 +127,7 @@ fn recovery(common: &Common<&str>, own: &OwnRecovery<&str>) -> Read<Recovery> {
 fn source(record: &RecoverySourceRecord<&str>) -> Read<RecoverySource> {
     Ok(RecoverySource {
         session: id("source.session_id", SessionId::new(record.session_id))?,
-        kv_cache: record.kv_cache.as_ref().map(read_copy).transpose()?,
+        kv_cache: record.kv_cache.as_ref().map(read_copy).transpose()?.map(Arc::new),
         residency: optional_word("residency", record.residency, Residency::parse)?,
         endpoint: optional_name("endpoint", record.endpoint)?,
         dp_rank: optional_small("dp_rank", record.dp_rank)?,

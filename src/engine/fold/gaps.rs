@@ -9,20 +9,32 @@ const MAX_PRODUCERS: usize = 4;
 /// Intervals remembered a producer.
 const MAX_INTERVALS: usize = 64;
 
-/// Notes one sequence number. Returns whether it had been seen before (an older epoch counts as seen).
-pub fn see(seen: &mut Vec<SeenSeqs>, producer: &Producer, snapshot: bool) -> bool {
-    let repeated = note(seen, producer);
+/// What a sequence number told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    /// It had been seen before (an older epoch counts as seen).
+    pub repeated: bool,
+    /// What is remembered changed.
+    pub changed: bool,
+}
+
+/// Notes one sequence number; the producer comes to the front.
+pub fn see(seen: &mut Vec<SeenSeqs>, producer: &Producer, snapshot: bool) -> Noted {
+    let mut noted = note(seen, producer);
     if snapshot {
         for producer in seen {
             let last = producer.intervals.last().map_or(0, |(_, high)| *high);
-            producer.intervals = vec![(1, last)];
-            producer.overflowed = false;
+            if producer.overflowed || producer.intervals != [(1, last)] {
+                producer.intervals = vec![(1, last)];
+                producer.overflowed = false;
+                noted.changed = true;
+            }
         }
     }
-    repeated
+    noted
 }
 
-fn note(seen: &mut Vec<SeenSeqs>, producer: &Producer) -> bool {
+fn note(seen: &mut Vec<SeenSeqs>, producer: &Producer) -> Noted {
     let fresh = || SeenSeqs {
         id: producer.id.clone(),
         epoch: producer.epoch,
@@ -32,19 +44,19 @@ fn note(seen: &mut Vec<SeenSeqs>, producer: &Producer) -> bool {
     let Some(at) = seen.iter().position(|held| held.id == producer.id) else {
         seen.insert(0, fresh());
         seen.truncate(MAX_PRODUCERS);
-        return false;
+        return Noted { repeated: false, changed: true };
     };
-    let mut held = seen.remove(at);
+    seen[..=at].rotate_right(1);
+    let held = &mut seen[0];
     let repeated = match producer.epoch.cmp(&held.epoch) {
         std::cmp::Ordering::Less => true,
         std::cmp::Ordering::Greater => {
-            held = fresh();
+            *held = fresh();
             false
         }
-        std::cmp::Ordering::Equal => insert(&mut held, producer.seq),
+        std::cmp::Ordering::Equal => insert(held, producer.seq),
     };
-    seen.insert(0, held);
-    repeated
+    Noted { repeated, changed: at > 0 || !repeated }
 }
 
 /// Adds a number to the intervals, merging neighbours. Returns whether it was there.

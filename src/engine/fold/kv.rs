@@ -1,7 +1,8 @@
 //! Registers of KV placements and evictions. Whether a copy lives is decided when it is read, never here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use crate::model::event::KvEvicted;
 use crate::model::kv::KvCopy;
@@ -9,8 +10,8 @@ use crate::model::session::{Evicted, Facets, MAX_KV_REGISTERS};
 use crate::model::stamp::{Register, Stamp};
 
 /// Joins a placement into the register of its place. Returns whether anything changed.
-pub fn join_placement(facets: &mut Facets, stamp: &Arc<Stamp>, copy: &KvCopy) -> bool {
-    join(&mut facets.placements, copy.place(), stamp, copy.clone())
+pub fn join_placement(facets: &mut Facets, stamp: &Arc<Stamp>, copy: &Arc<KvCopy>) -> bool {
+    join(&mut facets.placements, copy.place(), stamp, Arc::clone(copy))
 }
 
 /// Joins an eviction into the register of what it names. Returns whether anything changed.
@@ -21,7 +22,7 @@ pub fn join_eviction(facets: &mut Facets, stamp: &Arc<Stamp>, evicted: &KvEvicte
 
 /// Newest per place, and of the places the newest few by (stamp, place). A dropped place stays out unless
 /// something newer comes for it, because those that pushed it out only get newer.
-fn join<P: Ord + Clone, T>(places: &mut BTreeMap<P, Register<T>>, place: P, stamp: &Arc<Stamp>, value: T) -> bool {
+fn join<P: Ord + Clone, T>(places: &mut LiteMap<P, Register<T>>, place: P, stamp: &Arc<Stamp>, value: T) -> bool {
     if places.get(&place).is_some_and(|held| held.stamp >= *stamp) {
         return false;
     }

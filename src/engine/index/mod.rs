@@ -5,10 +5,8 @@
 //! answers carry the true cosine; ties break by session id. An answer is a function of the stored set
 //! alone, never of history, slot order or timing.
 
-mod dot;
 mod space;
 
-pub use dot::{cosine, cosine_rows, inverse_norm};
 pub use space::{Columns, Hit, SpaceIndex};
 
 /// Most results of one search.

@@ -7,12 +7,11 @@ use half::f16;
 use hashbrown::HashMap;
 
 use super::MAX_K;
-use super::dot::{cosine, cosine_rows, inverse_norm};
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, UserId};
 use crate::model::session::Status;
 use crate::model::time::EventTime;
-use crate::model::vector::UnitVector;
+use crate::model::vector::{UnitVector, cosine, cosine_rows};
 
 /// Rows a chunk: growth never copies what is there.
 const CHUNK_ROWS: usize = 256;
@@ -87,7 +86,7 @@ impl SpaceIndex {
             None => self.push_slot(session, columns.clone()),
         };
         self.row_mut(slot).copy_from_slice(vector.as_slice());
-        self.inverse_norms[slot] = inverse_norm(vector.as_slice());
+        self.inverse_norms[slot] = vector.inverse_norm();
         self.columns[slot] = columns;
         true
     }
@@ -137,8 +136,7 @@ impl SpaceIndex {
     /// True cosine of a vector and a stored session's; `None` if it is not stored or of another dimension.
     pub fn similarity(&self, vector: &UnitVector, session: &SessionId) -> Option<f64> {
         let &slot = self.slots.get(session).filter(|_| vector.dim() == self.dim)?;
-        let inverse = inverse_norm(vector.as_slice());
-        Some(cosine_rows(vector.as_slice(), inverse, self.row(slot), self.inverse_norms[slot]))
+        Some(cosine_rows(vector.as_slice(), vector.inverse_norm(), self.row(slot), self.inverse_norms[slot]))
     }
 
     /// The `k` nearest sessions that pass, best first, ties by session id. `k` is clamped to
@@ -149,7 +147,7 @@ impl SpaceIndex {
         }
         let k = k.clamp(1, MAX_K);
         let wide = query.to_f32();
-        let inverse = inverse_norm(query.as_slice());
+        let inverse = query.inverse_norm();
         let mut best: BinaryHeap<Ranked<'_>> = BinaryHeap::with_capacity(k + 1);
         for (slot, session) in self.ids.iter().enumerate() {
             if !pass(session, &self.columns[slot]) {

@@ -18,6 +18,7 @@ use crate::model::session::Status;
 use crate::model::suggestion::RecoverySource;
 use crate::model::time::EventTime;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a decision looks at.
 #[derive(Clone, Copy)]
@@ -41,7 +42,7 @@ impl<'a> Scene<'a> {
     }
 
     /// A session as a place to restore from.
-    fn source(&self, id: &SessionId, session: &Session, copy: Option<KvCopy>) -> RecoverySource {
+    fn source(&self, id: &SessionId, session: &Session, copy: Option<Arc<KvCopy>>) -> RecoverySource {
         let facets = &session.facets;
         let turn = facets.last_turn.as_ref();
         let endpoint = copy.as_ref().and_then(|copy| match &copy.location {

@@ -1,5 +1,7 @@
 //! The session itself as the source: its own KV if a usable copy lives, else its own context.
 
+use std::sync::Arc;
+
 use super::score::{Features, flag, recency, score};
 use super::{Scene, cost, is_interrupted};
 use crate::engine::fold::active_adapter;
@@ -61,7 +63,7 @@ pub fn candidate(
         None => RecoveryPlan::ContextOnly,
     };
     let copy = kv.map(|(copy, _)| copy);
-    let believed = |copy: &KvCopy| copy.created_at.plus(scene.settings.predicted_ttl);
+    let believed = |copy: &Arc<KvCopy>| copy.created_at.plus(scene.settings.predicted_ttl);
     let until = copy.as_ref().filter(|_| residency == Some(Residency::Predicted)).map(believed);
     let mut source = scene.source(id, session, copy);
     source.residency = residency.filter(|_| source.kv_cache.is_some());
@@ -82,11 +84,11 @@ pub fn candidate(
 fn usable(
     scene: &Scene<'_>,
     id: &SessionId,
-    copies: Vec<KvCopy>,
+    copies: Vec<Arc<KvCopy>>,
     wanted: Option<&CacheIdentity>,
     held: Option<u64>,
     rejected: &mut Vec<RejectedCandidate>,
-) -> Option<(KvCopy, Estimate)> {
+) -> Option<(Arc<KvCopy>, Estimate)> {
     for copy in copies {
         if let Some(fault) = wanted.and_then(|wanted| mismatch(wanted, &copy.cache)) {
             reject(rejected, id, fault);

@@ -41,7 +41,7 @@ pub struct Ask<'a> {
 /// Decides. `None`: nothing is likely enough to be worth suggesting.
 pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let tenant = scene.store.tenants.get(ask.tenant)?;
-    let asking = ask.session.and_then(|id| tenant.sessions.get(id));
+    let asking = ask.session.and_then(|id| tenant.sessions.get(id)).map(|session| &**session);
     let floor = scene.settings.policy.floor;
     let mut rejected = Vec::new();
     let mut own = None;

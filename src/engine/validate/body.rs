@@ -1,5 +1,7 @@
 //! Bodies of one session.
 
+use std::sync::Arc;
+
 use super::field::{At, Checked, word};
 use super::{Limits, context, kv, metadata, prefix};
 use crate::engine::decode::wire;
@@ -19,7 +21,7 @@ pub(super) fn check(body: wire::Body, limits: &Limits<'_>, fault: &mut Option<St
         B::ContextEmbedded(b) => SessionBody::ContextEmbedded(context::alone(b, limits)?),
         B::KvCachePlaced(b) => {
             let (copy, chain) = kv::copy(&At::BODY, b, limits)?;
-            SessionBody::KvPlaced(Box::new(copy), chain)
+            SessionBody::KvPlaced(Arc::new(copy), chain)
         }
         B::KvCacheEvicted(b) => SessionBody::KvEvicted(kv::evicted(b)?),
         B::AdapterActivated(b) => SessionBody::AdapterActivated(adapter_use(b)?),
@@ -94,7 +96,7 @@ fn turn(b: &wire::TurnCompleted, limits: &Limits<'_>, fault: &mut Option<String>
     }
     let context_tokens = At::field("context_tokens").optional_count(&b.context_tokens)?;
     let sent_copy = At::field("kv_cache").optional(&b.kv_cache, |at, v| kv::copy(at, v, limits))?;
-    let (kv_cache, copy_chain) = sent_copy.map_or((None, None), |(copy, chain)| (Some(copy), chain));
+    let (kv_cache, copy_chain) = sent_copy.map_or((None, None), |(copy, chain)| (Some(Arc::new(copy)), chain));
     Ok(Turn {
         turn: At::field("turn").small(b.turn)?,
         request_id: At::field("request_id").optional_name(&b.request_id)?,
@@ -137,7 +139,7 @@ fn snapshot(b: &wire::SessionSnapshot, limits: &Limits<'_>, fault: &mut Option<S
     let mut kv_copies = Vec::with_capacity(sent.len());
     for copy in sent {
         let (copy, copy_chain) = kv::copy(&At::field("kv_copies"), copy, limits)?;
-        kv_copies.push(copy);
+        kv_copies.push(Arc::new(copy));
         chain = chain.or(copy_chain);
     }
     let clear = b.clear.as_deref().unwrap_or_default();

@@ -1,0 +1,158 @@
+//! The entries a session has in the secondary indexes, and how they follow its facets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::engine::deadlines::{enter_deadlines, withdraw_deadlines};
+use crate::engine::fold::gaps;
+use crate::engine::settings::EngineSettings;
+use crate::engine::store::{Session, Store, Tenant, took_up};
+use crate::engine::view;
+use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::session::{Facets, Status};
+use crate::model::stamp::Stamp;
+use crate::model::time::EventTime;
+
+/// A user's sessions by latest sign of life.
+pub type Users = HashMap<UserId, BTreeSet<(EventTime, SessionId)>>;
+/// Who took up a session: by stamp, then id.
+pub type Claims = HashMap<SessionId, BTreeSet<(Arc<Stamp>, SessionId)>>;
+/// Sessions that hold, or are taken to hold, KV on a worker.
+pub type Holders = HashMap<Name, BTreeMap<TenantId, BTreeSet<SessionId>>>;
+
+/// The entries a session has in the indexes.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Listings {
+    user: Option<(UserId, EventTime)>,
+    workers: Vec<Name>,
+    claims: Vec<(SessionId, Arc<Stamp>)>,
+    pub idle_at: Option<EventTime>,
+    pub forget_at: Option<EventTime>,
+    status: Option<Status>,
+    gapped: bool,
+}
+
+impl Listings {
+    fn of(id: &SessionId, session: &Session, settings: &EngineSettings, now: EventTime) -> Listings {
+        let facets = &session.facets;
+        let user = facets.user.as_ref().map(|r| (r.value.clone(), facets.last_active.unwrap_or(EventTime::MIN)));
+        let claims = took_up(facets).filter(|(source, _)| *source != id);
+        Listings {
+            user,
+            workers: workers(facets),
+            claims: claims.map(|(source, stamp)| (source.clone(), Arc::clone(stamp))).collect(),
+            idle_at: view::expires_at(facets, settings).filter(|at| *at > now),
+            forget_at: Some(facets.touched_at.plus(settings.retention)),
+            status: view::status(facets, settings, now),
+            gapped: gaps::gapped(&session.book.producers),
+        }
+    }
+}
+
+fn workers(facets: &Facets) -> Vec<Name> {
+    let internal = facets.placements.values().filter(|r| !r.value.is_external());
+    let mut workers: Vec<Name> = internal.filter_map(|r| r.value.worker.clone()).collect();
+    if workers.is_empty() {
+        workers.extend(facets.last_turn.as_ref().and_then(|turn| turn.worker.clone()));
+    }
+    workers.sort_unstable();
+    workers.dedup();
+    workers
+}
+
+impl Store {
+    /// Brings every index but the vectors' in line with a session's facets.
+    pub fn relist(&mut self, tenant_id: &TenantId, session_id: &SessionId, settings: &EngineSettings, now: EventTime) {
+        let Some(Tenant { sessions, users, claims, .. }) = self.tenants.get_mut(tenant_id) else { return };
+        let Some(session) = sessions.get_mut(session_id) else { return };
+        let next = Listings::of(session_id, session, settings, now);
+        if session.listings == next {
+            return enter_deadlines(&mut self.deadlines, tenant_id, session_id, session);
+        }
+        let held = std::mem::replace(&mut session.listings, next);
+        let next = &session.listings;
+        swap_user(users, session_id, &held, next);
+        swap_claims(claims, session_id, &held, next);
+        swap_workers(&mut self.holders, tenant_id, session_id, &held, next);
+        count(&mut self.by_status, &mut self.gapped, &held, next);
+        enter_deadlines(&mut self.deadlines, tenant_id, session_id, session);
+    }
+
+    /// Takes a session that left the store out of every index but the vectors'.
+    pub(super) fn unlist_session(&mut self, tenant_id: &TenantId, session_id: &SessionId, session: &mut Session) {
+        let (held, next) = (std::mem::take(&mut session.listings), Listings::default());
+        if let Some(Tenant { users, claims, .. }) = self.tenants.get_mut(tenant_id) {
+            swap_user(users, session_id, &held, &next);
+            swap_claims(claims, session_id, &held, &next);
+        }
+        swap_workers(&mut self.holders, tenant_id, session_id, &held, &next);
+        count(&mut self.by_status, &mut self.gapped, &held, &next);
+        withdraw_deadlines(&mut self.deadlines, tenant_id, session_id, session);
+    }
+}
+
+fn swap_user(users: &mut Users, id: &SessionId, held: &Listings, next: &Listings) {
+    if held.user == next.user {
+        return;
+    }
+    if let Some((user, at)) = &held.user
+        && let Some(sessions) = users.get_mut(user)
+    {
+        sessions.remove(&(*at, id.clone()));
+        if let Some((_, at)) = next.user.as_ref().filter(|(next, _)| next == user) {
+            sessions.insert((*at, id.clone()));
+            return;
+        }
+        if sessions.is_empty() {
+            users.remove(user);
+        }
+    }
+    if let Some((user, at)) = &next.user {
+        users.entry_ref(user).or_default().insert((*at, id.clone()));
+    }
+}
+
+fn swap_claims(claims: &mut Claims, id: &SessionId, held: &Listings, next: &Listings) {
+    for (source, stamp) in held.claims.iter().filter(|claim| !next.claims.contains(claim)) {
+        if let Some(takers) = claims.get_mut(source) {
+            takers.remove(&(Arc::clone(stamp), id.clone()));
+            if takers.is_empty() {
+                claims.remove(source);
+            }
+        }
+    }
+    for (source, stamp) in next.claims.iter().filter(|claim| !held.claims.contains(claim)) {
+        claims.entry_ref(source).or_default().insert((Arc::clone(stamp), id.clone()));
+    }
+}
+
+fn swap_workers(holders: &mut Holders, tenant: &TenantId, id: &SessionId, held: &Listings, next: &Listings) {
+    for worker in held.workers.iter().filter(|worker| !next.workers.contains(worker)) {
+        let Some(tenants) = holders.get_mut(worker) else { continue };
+        if let Some(sessions) = tenants.get_mut(tenant) {
+            sessions.remove(id);
+            if sessions.is_empty() {
+                tenants.remove(tenant);
+            }
+        }
+        if tenants.is_empty() {
+            holders.remove(worker);
+        }
+    }
+    for worker in next.workers.iter().filter(|worker| !held.workers.contains(worker)) {
+        holders.entry_ref(worker).or_default().entry(tenant.clone()).or_default().insert(id.clone());
+    }
+}
+
+fn count(by_status: &mut [u64; 5], gapped: &mut u64, held: &Listings, next: &Listings) {
+    let slot = |status: Status| Status::ALL.iter().position(|s| *s == status);
+    if let Some(slot) = held.status.and_then(slot) {
+        by_status[slot] -= 1;
+    }
+    if let Some(slot) = next.status.and_then(slot) {
+        by_status[slot] += 1;
+    }
+    *gapped = *gapped + u64::from(next.gapped) - u64::from(held.gapped);
+}
