@@ -108,9 +108,9 @@ impl Topics {
                 Topic::Bookkeeping => &mut self.0[2],
                 _ => continue,
             };
-            let key = record.key.clone().expect("a key");
-            match &record.value {
-                OutValue::Avro(body) => records.insert(key, body.clone()),
+            let key = record.key.expect("a key").to_vec();
+            match record.value {
+                OutValue::Avro(body) => records.insert(key, body.to_vec()),
                 _ => records.remove(&key),
             };
         }

@@ -183,8 +183,8 @@ fn defect_12_16_the_kv_reference_is_what_was_reported_and_enough_to_restore_from
     hot["tier"] = json!("warm");
     bench.send(&hot);
     bench.send(&event(4, "s", "session_interrupted", json!({"reason": "client_disconnect"})));
-    let published = bench.effects.stream().first().expect("a suggestion");
-    let OutValue::Avro(body) = &published.value else { panic!("an Avro body") };
+    let published = bench.effects.stream().next().expect("a suggestion");
+    let OutValue::Avro(body) = published.value else { panic!("an Avro body") };
     let decoded = encode::decode_suggestion(encode::SuggestionKind::Recovery, body).expect("a suggestion");
     let suggestion = encode::suggestion_json(&decoded.0, &decoded.1);
     assert_eq!(suggestion["plan"], "restore_kv");

@@ -11,9 +11,7 @@ use anyhow::{Context, bail};
 use rekindle::config::Needs;
 use rekindle::engine::encode::state_json;
 use rekindle::engine::validate::murmur2;
-use rekindle::engine::{
-    Effects, Engine, EngineSettings, OutRecord, OutValue, OutputFormat, Record, Topic, WriterSchema,
-};
+use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, WriterSchema};
 use rekindle::kafka::registry::{Registry, Resolution};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
@@ -160,14 +158,14 @@ impl<W: Write> Replay<W> {
         };
         let verdict = self.engines[partition as usize].process(record, &mut self.effects);
         if let Verdict::Rejected(reason) = verdict {
-            let message = dead_letter_message(self.effects.stream()).unwrap_or_default();
+            let message = dead_letter_message(&self.effects).unwrap_or_default();
             self.reject(number, &format!("{reason}: {message}"));
         } else {
             *self.tally.entry(verdict.label()).or_default() += 1;
         }
-        for record in self.effects.stream().iter().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
+        for record in self.effects.stream().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
             self.suggestions += 1;
-            if let (true, OutValue::Json(json)) = (self.print, &record.value) {
+            if let (true, OutValue::Json(json)) = (self.print, record.value) {
                 self.out.write_all(json)?;
                 self.out.write_all(b"\n")?;
             }
@@ -202,8 +200,8 @@ impl<W: Write> Replay<W> {
 }
 
 /// Why the engine refused: the dead letter says it.
-fn dead_letter_message(records: &[OutRecord]) -> Option<String> {
-    let letter = records.iter().rfind(|r| r.topic == Topic::DeadLetters)?;
+fn dead_letter_message(effects: &Effects) -> Option<String> {
+    let letter = effects.stream().filter(|r| r.topic == Topic::DeadLetters).last()?;
     let (_, message) = letter.headers.iter().find(|(name, _)| *name == "__connect.errors.exception.message")?;
     Some(String::from_utf8_lossy(message).into_owned())
 }

@@ -16,7 +16,6 @@ use crate::engine::write::write_vector;
 use crate::model::event::{Context, SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
-use crate::model::session::Facets;
 use crate::model::stamp::Stamp;
 use crate::model::verdict::Verdict;
 
@@ -89,7 +88,7 @@ impl Engine {
         let existed = sessions.contains_key(id);
         let session = sessions.entry_ref(id).or_default();
         let before = Before::of(session, body, &lens);
-        let known = event.producer.is_none() && knows(&session.facets, &event.stamp);
+        let known = event.producer.is_none() && session.facets.name_stamp(&event.stamp);
         let mut change = fold(&mut session.facets, &event.stamp, user, body);
         change.any |= !existed;
         let is_snapshot = matches!(body, SessionBody::Snapshot(_));
@@ -193,33 +192,4 @@ fn index_context(
         None => 0.0,
     };
     index.upsert(id, &context.vector, columns(&session.facets, settings));
-}
-
-/// Whether an event of this stamp is among those that the facets name: then it was folded before.
-fn knows(facets: &Facets, stamp: &Arc<Stamp>) -> bool {
-    let registers = [
-        facets.status.as_ref().map(|r| &r.stamp),
-        facets.end.as_ref().map(|r| &r.stamp),
-        facets.last_turn.as_ref().map(|t| &t.stamp),
-        facets.user.as_ref().map(|r| &r.stamp),
-        facets.transfer_scope.as_ref().map(|r| &r.stamp),
-        facets.idle_timeout.as_ref().map(|r| &r.stamp),
-        facets.activation.as_ref().map(|r| &r.stamp),
-        facets.parent.as_ref().map(|r| &r.stamp),
-        facets.continues.as_ref().map(|r| &r.stamp),
-        facets.resumed_from.as_ref().map(|r| &r.stamp),
-        facets.context_ref.as_ref().map(|r| &r.stamp),
-        facets.cache.as_ref().map(|r| &r.stamp),
-        facets.metadata_cleared.as_ref(),
-        facets.context.as_ref().map(|c| &c.stamp),
-    ];
-    let keyed = facets
-        .placements
-        .values()
-        .map(|r| &r.stamp)
-        .chain(facets.evictions.values().map(|r| &r.stamp))
-        .chain(facets.deactivations.values())
-        .chain(facets.metadata.values().map(|r| &r.stamp))
-        .chain(facets.prefix.values().flat_map(|segments| segments.values().map(|s| &s.stamp)));
-    registers.into_iter().flatten().chain(keyed).any(|held| held == stamp)
 }

@@ -15,8 +15,10 @@ pub type Deadlines = BTreeSet<(EventTime, TenantId, SessionId, Due)>;
 impl Engine {
     /// Fires every deadline up to and including `to`, then makes `to` the stream time if it is later.
     pub(super) fn advance(&mut self, step: &mut Step<'_>, to: EventTime) {
-        while let Some((at, tenant, session, due)) = self.store.deadlines.first().filter(|d| d.0 <= to).cloned() {
-            self.store.deadlines.pop_first();
+        while let Some((at, tenant, session, due)) =
+            self.store.spanning.deadlines.first().filter(|d| d.0 <= to).cloned()
+        {
+            self.store.spanning.deadlines.pop_first();
             if !matches!(due, Due::Suggestion(_)) && !self.store.came_up(&tenant, &session, &due, at) {
                 continue;
             }
@@ -83,7 +85,7 @@ impl Store {
         if due_at.is_some_and(|due_at| due_at <= at) {
             return true;
         }
-        enter_deadlines(&mut self.deadlines, tenant, id, session);
+        enter_deadlines(&mut self.spanning.deadlines, tenant, id, session);
         false
     }
 }

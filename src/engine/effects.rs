@@ -25,30 +25,33 @@ pub enum Topic {
 }
 
 /// A value before framing.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OutValue {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OutValue<'a> {
     /// Null: the key is gone.
     Tombstone,
     /// An Avro body of the topic's schema. The runtime puts the schema id or fingerprint before it.
-    Avro(Vec<u8>),
+    Avro(&'a [u8]),
     /// JSON text. Where the topic is one that is restored from, the record also carries the Avro body in
     /// the header `rekindle-state`.
-    Json(Vec<u8>),
+    Json(&'a [u8]),
     /// The bytes as they are (dead letters); `None` if the input's value was null.
-    Raw(Option<Vec<u8>>),
+    Raw(Option<&'a [u8]>),
 }
 
+/// Headers in order.
+pub type OutHeaders = Vec<(&'static str, Vec<u8>)>;
+
 /// One record to publish, to the partition the input came from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutRecord {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutRecord<'a> {
     /// Where to.
     pub topic: Topic,
     /// Key; `None` only for a dead letter whose original had none.
-    pub key: Option<Vec<u8>>,
+    pub key: Option<&'a [u8]>,
     /// Value.
-    pub value: OutValue,
+    pub value: OutValue<'a>,
     /// Headers in order.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub headers: &'a [(&'static str, Vec<u8>)],
 }
 
 /// What happened besides the records, for metrics and logs.
@@ -68,11 +71,13 @@ pub enum Notice {
     Forgotten,
 }
 
-/// The effects of a batch, in the order they must be published.
+/// The effects of a batch, in the order they must be published. Keys and values lie in one buffer: what is
+/// written a thousand times a batch and dropped with it is no work for an allocator.
 #[derive(Debug, Default)]
 pub struct Effects {
-    stream: Vec<OutRecord>,
-    latest: Vec<OutRecord>,
+    buffer: Vec<u8>,
+    stream: Vec<Held>,
+    latest: Vec<Held>,
     /// Places in `latest` by topic and key.
     latest_index: HashTable<usize>,
     hasher: DefaultHashBuilder,
@@ -81,44 +86,116 @@ pub struct Effects {
     bytes: usize,
 }
 
+/// Most bytes of the buffer that an idle partition keeps.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// Bytes in the buffer of the effects they were written to.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    from: usize,
+    to: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    topic: Topic,
+    key: Option<Span>,
+    value: HeldValue,
+    headers: OutHeaders,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum HeldValue {
+    Tombstone,
+    Avro(Span),
+    Json(Span),
+    Raw(Option<Span>),
+}
+
 impl Effects {
     /// No effects.
     pub fn new() -> Effects {
         Effects::default()
     }
 
+    /// Writes bytes that a record will consist of.
+    pub fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+        let from = self.buffer.len();
+        write(&mut self.buffer);
+        Span { from, to: self.buffer.len() }
+    }
+
+    /// Bytes written before.
+    pub fn written(&self, span: Span) -> &[u8] {
+        &self.buffer[span.from..span.to]
+    }
+
+    fn copy(&mut self, bytes: &[u8]) -> Span {
+        self.write(|buffer| buffer.extend_from_slice(bytes))
+    }
+
+    fn hold(&mut self, value: OutValue<'_>) -> HeldValue {
+        match value {
+            OutValue::Tombstone => HeldValue::Tombstone,
+            OutValue::Avro(bytes) => HeldValue::Avro(self.copy(bytes)),
+            OutValue::Json(bytes) => HeldValue::Json(self.copy(bytes)),
+            OutValue::Raw(bytes) => HeldValue::Raw(bytes.map(|bytes| self.copy(bytes))),
+        }
+    }
+
     /// Appends a record whose sequence is promised: a suggestion or a dead letter.
-    pub fn push(&mut self, record: OutRecord) {
-        self.bytes += record.size();
-        self.stream.push(record);
+    pub fn push(&mut self, topic: Topic, key: Option<&[u8]>, value: OutValue<'_>, headers: OutHeaders) {
+        let (key, value) = (key.map(|key| self.copy(key)), self.hold(value));
+        let held = Held { topic, key, value, headers };
+        self.bytes += held.size();
+        self.stream.push(held);
     }
 
     /// Sets the latest value of a compacted key: within a batch only the last one is published.
-    pub fn put(&mut self, topic: Topic, key: Vec<u8>, value: OutValue, headers: Vec<(&'static str, Vec<u8>)>) {
-        let hash = self.hasher.hash_one((topic, key.as_slice()));
-        let record = OutRecord { topic, key: Some(key), value, headers };
-        self.bytes += record.size();
-        let latest = &mut self.latest;
-        let same = |&at: &usize| latest[at].topic == topic && latest[at].key == record.key;
-        if let Some(&at) = self.latest_index.find(hash, same) {
+    pub fn put(&mut self, topic: Topic, key: &[u8], value: OutValue<'_>, headers: OutHeaders) {
+        let (key, value) = (self.copy(key), self.hold(value));
+        self.put_held(key, Held { topic, key: Some(key), value, headers });
+    }
+
+    /// The same, of a key and an Avro body that were written before.
+    pub fn put_written(&mut self, topic: Topic, key: Span, body: Span) {
+        self.put_held(key, Held { topic, key: Some(key), value: HeldValue::Avro(body), headers: Vec::new() });
+    }
+
+    fn put_held(&mut self, key: Span, held: Held) {
+        let Effects { buffer, latest, latest_index, hasher, .. } = self;
+        let bytes = |span: Span| &buffer[span.from..span.to];
+        let hash = hasher.hash_one((held.topic, bytes(key)));
+        let same = |&at: &usize| latest[at].topic == held.topic && latest[at].key.map(bytes) == Some(bytes(key));
+        self.bytes += held.size();
+        if let Some(&at) = latest_index.find(hash, same) {
             self.bytes -= latest[at].size();
-            latest[at] = record;
+            latest[at] = held;
             return;
         }
-        let hasher = &self.hasher;
-        let hash_of = |&at: &usize| hasher.hash_one((latest[at].topic, latest[at].key.as_deref().unwrap_or_default()));
-        self.latest_index.insert_unique(hash, latest.len(), hash_of);
-        latest.push(record);
+        let hash_of = |&at: &usize| hasher.hash_one((latest[at].topic, latest[at].key.map_or(&[][..], bytes)));
+        latest_index.insert_unique(hash, latest.len(), hash_of);
+        latest.push(held);
+    }
+
+    fn record<'a>(&'a self, held: &'a Held) -> OutRecord<'a> {
+        let value = match held.value {
+            HeldValue::Tombstone => OutValue::Tombstone,
+            HeldValue::Avro(span) => OutValue::Avro(self.written(span)),
+            HeldValue::Json(span) => OutValue::Json(self.written(span)),
+            HeldValue::Raw(span) => OutValue::Raw(span.map(|span| self.written(span))),
+        };
+        OutRecord { topic: held.topic, key: held.key.map(|key| self.written(key)), value, headers: &held.headers }
     }
 
     /// All records: suggestions and dead letters in order, then the latest value of each compacted key.
-    pub fn records(&self) -> impl Iterator<Item = &OutRecord> {
-        self.stream.iter().chain(self.latest.iter())
+    pub fn records(&self) -> impl Iterator<Item = OutRecord<'_>> {
+        self.stream.iter().chain(self.latest.iter()).map(|held| self.record(held))
     }
 
     /// The records whose sequence is promised.
-    pub fn stream(&self) -> &[OutRecord] {
-        &self.stream
+    pub fn stream(&self) -> impl ExactSizeIterator<Item = OutRecord<'_>> {
+        self.stream.iter().map(|held| self.record(held))
     }
 
     /// Nothing to publish.
@@ -136,8 +213,10 @@ impl Effects {
         self.bytes
     }
 
-    /// Forgets everything, keeping the memory.
+    /// Forgets everything, keeping the memory up to a few MiB.
     pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BYTES);
         self.stream.clear();
         self.latest.clear();
         self.latest_index.clear();
@@ -146,14 +225,33 @@ impl Effects {
     }
 }
 
-impl OutRecord {
+impl Span {
+    fn len(self) -> usize {
+        self.to - self.from
+    }
+}
+
+impl Held {
+    fn size(&self) -> usize {
+        let value = match self.value {
+            HeldValue::Tombstone | HeldValue::Raw(None) => 0,
+            HeldValue::Avro(span) | HeldValue::Json(span) | HeldValue::Raw(Some(span)) => span.len(),
+        };
+        self.key.map_or(0, Span::len) + value + size_of_headers(&self.headers)
+    }
+}
+
+impl OutRecord<'_> {
     /// Bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        let value = match &self.value {
+        let value = match self.value {
             OutValue::Tombstone | OutValue::Raw(None) => 0,
             OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => v.len(),
         };
-        let headers: usize = self.headers.iter().map(|(name, v)| name.len() + v.len()).sum();
-        self.key.as_ref().map_or(0, Vec::len) + value + headers
+        self.key.map_or(0, <[u8]>::len) + value + size_of_headers(self.headers)
     }
+}
+
+fn size_of_headers(headers: &[(&'static str, Vec<u8>)]) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -95,7 +95,7 @@ impl Engine {
 
     /// The sessions (of one tenant) with live copies on a worker.
     fn holders(&self, worker: &Name, tenant: Option<&TenantId>) -> Vec<Holder> {
-        let Some(tenants) = self.store.holders.get(worker) else { return Vec::new() };
+        let Some(tenants) = self.store.spanning.holders.get(worker) else { return Vec::new() };
         let of_tenant = tenants.iter().filter(|(id, _)| tenant.is_none_or(|tenant| tenant == *id));
         let all = of_tenant.flat_map(|(tenant, sessions)| sessions.iter().map(move |session| (tenant, session)));
         all.map(|(tenant, session)| (tenant.clone(), session.clone(), self.live_on(worker, tenant, session)))

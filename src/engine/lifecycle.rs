@@ -10,7 +10,7 @@ use crate::engine::settings::OutputFormat;
 use crate::engine::store::{Due, Store};
 use crate::engine::view::scope;
 use crate::engine::write::sure;
-use crate::engine::{Notice, OutRecord, OutValue, Topic};
+use crate::engine::{Notice, OutValue, Topic};
 use crate::model::event::{ResumeOutcome, Resumed, TransferScope};
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::suggestion::{
@@ -47,7 +47,12 @@ impl Engine {
         let (tenant_id, session_id) = (suggestion.tenant.clone(), suggestion.session.clone());
         let id = suggestion.id.clone();
         if let Some(until) = suggestion.valid_until {
-            self.store.deadlines.insert((until, tenant_id.clone(), session_id.clone(), Due::Suggestion(id.clone())));
+            self.store.spanning.deadlines.insert((
+                until,
+                tenant_id.clone(),
+                session_id.clone(),
+                Due::Suggestion(id.clone()),
+            ));
         }
         let tenant = self.store.tenants.entry(tenant_id).or_default();
         tenant.sourced.entry(suggestion.from_session().clone()).or_default().insert(id.clone());
@@ -219,15 +224,18 @@ impl Engine {
             Advice::Recovery(_) => Topic::Recovery,
             Advice::Transfer(_) => Topic::Transfer,
         };
-        let value = match self.settings.output {
-            OutputFormat::Avro => OutValue::Avro(sure(encode::suggestion(suggestion, publication))),
-            OutputFormat::Json => {
-                OutValue::Json(encode::suggestion_json(suggestion, publication).to_string().into_bytes())
-            }
-        };
-        let key = Some(keys::session(&suggestion.tenant, &suggestion.session));
+        let key = keys::session(&suggestion.tenant, &suggestion.session);
         let headers = encode::headers(suggestion, publication, step.traceparent);
-        step.effects.push(OutRecord { topic, key, value, headers });
+        match self.settings.output {
+            OutputFormat::Avro => {
+                let body = sure(encode::suggestion(suggestion, publication));
+                step.effects.push(topic, Some(&key), OutValue::Avro(&body), headers);
+            }
+            OutputFormat::Json => {
+                let text = encode::suggestion_json(suggestion, publication).to_string();
+                step.effects.push(topic, Some(&key), OutValue::Json(text.as_bytes()), headers);
+            }
+        }
         let notice = Notice::Suggestion(suggestion.kind(), suggestion.plan(), publication.status());
         step.effects.notices.push(notice);
     }
@@ -250,7 +258,7 @@ impl Store {
         }
         if let Some(until) = suggestion.valid_until {
             let due = Due::Suggestion(id.clone());
-            self.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
+            self.spanning.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
         }
         Some(suggestion)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::deadlines::{enter_deadlines, withdraw_deadlines};
+use crate::engine::deadlines::{Deadlines, enter_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store, Tenant, took_up};
@@ -32,6 +32,21 @@ pub(super) struct Listings {
     pub forget_at: Option<EventTime>,
     status: Option<Status>,
     gapped: bool,
+}
+
+/// What spans tenants.
+#[derive(Debug, Default)]
+pub struct Spanning {
+    /// Sessions by the worker that holds their KV.
+    pub holders: Holders,
+    /// Deadlines in the order they fire. A session's own are entered when they become earlier than what is
+    /// entered, and looked at again when that comes up: a session that stays busy moves its deadlines all the
+    /// time, and costs nothing here.
+    pub deadlines: Deadlines,
+    /// Sessions by status, in the order of [`Status::ALL`].
+    pub by_status: [u64; 5],
+    /// Sessions with a producer's events missing.
+    pub gapped: u64,
 }
 
 impl Listings {
@@ -65,31 +80,52 @@ fn workers(facets: &Facets) -> Vec<Name> {
 impl Store {
     /// Brings every index but the vectors' in line with a session's facets.
     pub fn relist(&mut self, tenant_id: &TenantId, session_id: &SessionId, settings: &EngineSettings, now: EventTime) {
-        let Some(Tenant { sessions, users, claims, .. }) = self.tenants.get_mut(tenant_id) else { return };
+        let Store { tenants, spanning } = self;
+        let Some(Tenant { sessions, users, claims, .. }) = tenants.get_mut(tenant_id) else { return };
         let Some(session) = sessions.get_mut(session_id) else { return };
         let next = Listings::of(session_id, session, settings, now);
-        if session.listings == next {
-            return enter_deadlines(&mut self.deadlines, tenant_id, session_id, session);
+        spanning.swap(users, claims, (tenant_id, session_id), session, next);
+    }
+
+    /// The same for every session.
+    pub fn relist_all(&mut self, settings: &EngineSettings, now: EventTime) {
+        let Store { tenants, spanning } = self;
+        for (tenant_id, Tenant { sessions, users, claims, .. }) in tenants {
+            for (session_id, session) in sessions {
+                let next = Listings::of(session_id, session, settings, now);
+                spanning.swap(users, claims, (tenant_id, session_id), session, next);
+            }
         }
-        let held = std::mem::replace(&mut session.listings, next);
-        let next = &session.listings;
-        swap_user(users, session_id, &held, next);
-        swap_claims(claims, session_id, &held, next);
-        swap_workers(&mut self.holders, tenant_id, session_id, &held, next);
-        count(&mut self.by_status, &mut self.gapped, &held, next);
-        enter_deadlines(&mut self.deadlines, tenant_id, session_id, session);
     }
 
     /// Takes a session that left the store out of every index but the vectors'.
     pub(super) fn unlist_session(&mut self, tenant_id: &TenantId, session_id: &SessionId, session: &mut Session) {
-        let (held, next) = (std::mem::take(&mut session.listings), Listings::default());
         if let Some(Tenant { users, claims, .. }) = self.tenants.get_mut(tenant_id) {
-            swap_user(users, session_id, &held, &next);
-            swap_claims(claims, session_id, &held, &next);
+            self.spanning.swap(users, claims, (tenant_id, session_id), session, Listings::default());
+            withdraw_deadlines(&mut self.spanning.deadlines, tenant_id, session_id, session);
         }
-        swap_workers(&mut self.holders, tenant_id, session_id, &held, &next);
-        count(&mut self.by_status, &mut self.gapped, &held, &next);
-        withdraw_deadlines(&mut self.deadlines, tenant_id, session_id, session);
+    }
+}
+
+impl Spanning {
+    /// Makes `next` the listings of a session.
+    fn swap(
+        &mut self,
+        users: &mut Users,
+        claims: &mut Claims,
+        (tenant_id, session_id): (&TenantId, &SessionId),
+        session: &mut Session,
+        next: Listings,
+    ) {
+        if session.listings != next {
+            let held = std::mem::replace(&mut session.listings, next);
+            let next = &session.listings;
+            swap_user(users, session_id, &held, next);
+            swap_claims(claims, session_id, &held, next);
+            swap_workers(&mut self.holders, tenant_id, session_id, &held, next);
+            count(&mut self.by_status, &mut self.gapped, &held, next);
+        }
+        enter_deadlines(&mut self.deadlines, tenant_id, session_id, session);
     }
 }
 

@@ -21,6 +21,8 @@ mod queries;
 pub mod query;
 pub mod record;
 pub mod restore;
+#[cfg(test)]
+mod restore_tests;
 pub mod settings;
 pub mod store;
 pub mod suggest;
@@ -31,7 +33,7 @@ pub mod workers;
 mod write;
 pub use write::STATE_HEADER;
 
-pub use effects::{Effects, Notice, OutRecord, OutValue, Topic};
+pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use process::Engine;
 pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
 pub use record::{Record, WriterSchema};

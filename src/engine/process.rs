@@ -122,7 +122,8 @@ impl Engine {
     /// Dead-letters a record without folding it (a refusal, a panic, an operator's skip).
     pub fn dead_letter(&mut self, record: Record<'_>, rejection: Rejection, effects: &mut Effects) {
         self.next_offset = Some(Offset(record.position.offset.0 + 1));
-        effects.push(encode::dead_letter(&record, &rejection, &self.settings.input_topic));
+        let headers = encode::dead_letter_headers(&record, &rejection, &self.settings.input_topic);
+        effects.push(Topic::DeadLetters, record.key, OutValue::Raw(record.value), headers);
     }
 
     /// Ends a batch: writes the checkpoint with `next_offset` (the first input offset not processed) into
@@ -130,7 +131,7 @@ impl Engine {
     pub fn seal(&mut self, next_offset: Offset, effects: &mut Effects) {
         self.next_offset = Some(next_offset);
         let body = sure(encode::row(&Row::Partition(self.checkpoint(next_offset))));
-        effects.put(Topic::Bookkeeping, BookKey::Partition.to_bytes(), OutValue::Avro(body), Vec::new());
+        effects.put(Topic::Bookkeeping, &BookKey::Partition.to_bytes(), OutValue::Avro(&body), Vec::new());
     }
 
     fn checkpoint(&self, next_offset: Offset) -> Checkpoint {

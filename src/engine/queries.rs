@@ -126,7 +126,8 @@ impl Engine {
     /// Gauges.
     pub fn stats(&self) -> EngineStats {
         let open = self.store.tenants.values().map(|tenant| tenant.open.len() as u64).sum();
-        EngineStats { sessions: self.store.by_status, gapped: self.store.gapped, open_suggestions: open }
+        let spanning = &self.store.spanning;
+        EngineStats { sessions: spanning.by_status, gapped: spanning.gapped, open_suggestions: open }
     }
 }
 

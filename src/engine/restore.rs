@@ -9,7 +9,7 @@ use crate::engine::index::SpaceIndex;
 use crate::engine::ledger;
 use crate::engine::process::Engine;
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, columns};
+use crate::engine::store::{Session, Tenant, columns};
 use crate::model::bookkeeping::{Checkpoint, TopicDigest, WorkTask};
 use crate::model::position::{Offset, PartitionId};
 
@@ -82,37 +82,96 @@ pub enum RestoreError {
     },
 }
 
-/// Collects state records, latest per key wins, and turns them into an engine.
+/// Builds an engine from state records: all states, then all vectors, then bookkeeping, each in log order.
+/// The latest record of a key wins; what an earlier one said, readable or not, does not matter.
 pub struct Restoring {
     engine: Engine,
-    latest: [HashMap<Vec<u8>, Vec<u8>>; 3],
+    /// States whose latest record so far cannot be read, with the fault.
+    unread: HashMap<Vec<u8>, String>,
+    /// Vectors whose latest record so far has no place: unreadable, or not what its session says it has.
+    unplaced: HashMap<Vec<u8>, Vec<u8>>,
+    rows: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Restoring {
     /// Begins with nothing.
     pub fn new(settings: Arc<EngineSettings>, partition: PartitionId, partition_count: i32) -> Restoring {
         let engine = Engine::new(settings, partition, partition_count);
-        Restoring { engine, latest: Default::default() }
+        Restoring { engine, unread: HashMap::new(), unplaced: HashMap::new(), rows: HashMap::new() }
     }
 
     /// Takes one record in log order. `value` is the Avro body without framing (of a JSON state: the header
     /// `rekindle-state`); `None` is a tombstone.
     pub fn apply(&mut self, topic: StateTopic, key: &[u8], value: Option<&[u8]>) {
-        let latest = &mut self.latest[topic as usize];
-        match value {
-            Some(value) => match latest.get_mut(key) {
-                Some(held) => {
-                    held.clear();
-                    held.extend_from_slice(value);
-                }
-                None => {
-                    latest.insert(key.to_vec(), value.to_vec());
-                }
+        match (topic, value) {
+            (StateTopic::States, Some(body)) => match self.take_state(key, body) {
+                Ok(()) => drop(self.unread.remove(key)),
+                Err(fault) => drop(self.unread.insert(key.to_vec(), fault)),
             },
-            None => {
-                latest.remove(key);
+            (StateTopic::States, None) => {
+                self.unread.remove(key);
+                self.drop_state(key);
             }
+            (StateTopic::Vectors, Some(body)) => match self.place_vector(key, body) {
+                Ok(()) => drop(self.unplaced.remove(key)),
+                Err(_) => drop(self.unplaced.insert(key.to_vec(), body.to_vec())),
+            },
+            (StateTopic::Vectors, None) => {
+                self.unplaced.remove(key);
+                self.drop_vector(key);
+            }
+            (StateTopic::Bookkeeping, Some(body)) => drop(self.rows.insert(key.to_vec(), body.to_vec())),
+            (StateTopic::Bookkeeping, None) => drop(self.rows.remove(key)),
         }
+    }
+
+    fn take_state(&mut self, key: &[u8], body: &[u8]) -> Result<(), String> {
+        let restored = encode::decode_state(body).map_err(|fault| fault.to_string())?;
+        let encode::Restored { tenant, session: id, facets, book } = restored;
+        if !keys::is_session(key, &tenant, &id) {
+            return Err("the record is another session's".to_owned());
+        }
+        let ledger = &mut self.engine.ledger.states;
+        let session = self.engine.store.tenants.entry(tenant).or_default().sessions.entry(id).or_default();
+        ledger::account(ledger, &mut session.state_hash, ledger::hash(key, body));
+        (session.facets, session.book) = (facets, book);
+        Ok(())
+    }
+
+    fn drop_state(&mut self, key: &[u8]) {
+        let Some((tenant, id)) = keys::parse_session(key) else { return };
+        let held = self.engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.sessions.remove(&id));
+        if let Some(mut session) = held {
+            ledger::account(&mut self.engine.ledger.states, &mut session.state_hash, 0);
+        }
+    }
+
+    fn place_vector(&mut self, key: &[u8], body: &[u8]) -> Result<(), String> {
+        let (tenant, id) = keys::parse_session(key).ok_or("not a session key")?;
+        let (space, _, vector) = encode::decode_vector(body).map_err(|fault| fault.to_string())?;
+        let Engine { store, ledger, settings, .. } = &mut self.engine;
+        let Tenant { sessions, spaces, .. } = store.tenants.get_mut(&tenant).ok_or("no such session")?;
+        let session = sessions.get_mut(&id).ok_or("no such session")?;
+        if session.facets.context.as_ref().is_none_or(|context| context.space != space) {
+            return Err("its session has its embedding in another space".to_owned());
+        }
+        let index = spaces.entry_ref(&space).or_insert_with(|| SpaceIndex::new(vector.dim()));
+        if !index.upsert(&id, &vector, columns(&session.facets, settings)) {
+            return Err("dimension differs from others of its space".to_owned());
+        }
+        ledger::account(&mut ledger.vectors, &mut session.vector_hash, ledger::hash(key, body));
+        Ok(())
+    }
+
+    fn drop_vector(&mut self, key: &[u8]) {
+        let Some((tenant, id)) = keys::parse_session(key) else { return };
+        let Some(Tenant { sessions, spaces, .. }) = self.engine.store.tenants.get_mut(&tenant) else { return };
+        let Some(session) = sessions.get_mut(&id) else { return };
+        ledger::account(&mut self.engine.ledger.vectors, &mut session.vector_hash, 0);
+        for index in spaces.values_mut() {
+            index.remove(&id);
+        }
+        spaces.retain(|_, index| !index.is_empty());
     }
 
     /// Checks everything and hands over the engine and its checkpoint; the checkpoint is `None` where there
@@ -120,7 +179,7 @@ impl Restoring {
     pub fn finish(mut self, group_offset: Option<Offset>) -> Result<(Engine, Option<Checkpoint>), RestoreError> {
         let Some(checkpoint) = self.checkpoint()? else {
             return match group_offset {
-                _ if self.latest.iter().any(|topic| !topic.is_empty()) => Err(RestoreError::NoCheckpoint),
+                _ if self.holds_anything() => Err(RestoreError::NoCheckpoint),
                 Some(group) if group.0 > 0 => Err(RestoreError::NoState { group: group.0 }),
                 _ => Ok((self.engine, None)),
             };
@@ -134,10 +193,13 @@ impl Restoring {
         }
         self.engine.stream_time = checkpoint.stream_time;
         self.engine.next_offset = Some(checkpoint.next_offset);
-        let [states, vectors, rows] = std::mem::take(&mut self.latest);
-        self.load_sessions(states)?;
-        self.load_vectors(vectors)?;
-        self.load_rows(rows)?;
+        if let Some((key, fault)) = self.unread.iter().min() {
+            return Err(unreadable(StateTopic::States, key, fault));
+        }
+        for (key, body) in std::mem::take(&mut self.unplaced) {
+            self.place_vector(&key, &body).map_err(|fault| unreadable(StateTopic::Vectors, &key, &fault))?;
+        }
+        self.load_rows()?;
         self.check_digests(&checkpoint)?;
         self.settle();
         Ok((self.engine, Some(checkpoint)))
@@ -146,7 +208,7 @@ impl Restoring {
     /// Takes the checkpoint row out of bookkeeping.
     fn checkpoint(&mut self) -> Result<Option<Checkpoint>, RestoreError> {
         let topic = StateTopic::Bookkeeping;
-        let Some(body) = self.latest[topic as usize].remove(&BookKey::Partition.to_bytes()) else { return Ok(None) };
+        let Some(body) = self.rows.remove(&BookKey::Partition.to_bytes()[..]) else { return Ok(None) };
         match encode::decode_row(&body) {
             Ok(Row::Partition(checkpoint)) => Ok(Some(checkpoint)),
             Ok(_) => Err(unreadable(topic, b"partition", "not a checkpoint")),
@@ -154,43 +216,13 @@ impl Restoring {
         }
     }
 
-    fn load_sessions(&mut self, records: HashMap<Vec<u8>, Vec<u8>>) -> Result<(), RestoreError> {
-        for (key, body) in records {
-            let decoded = encode::decode_state(&body);
-            let encode::Restored { tenant, session: id, facets, book } =
-                decoded.map_err(|fault| unreadable(StateTopic::States, &key, &fault.to_string()))?;
-            if keys::session(&tenant, &id) != key {
-                return Err(unreadable(StateTopic::States, &key, "the record is another session's"));
-            }
-            let mut session = Session::restored(facets, book);
-            let hash = ledger::hash(&key, &body);
-            ledger::account(&mut self.engine.ledger.states, &mut session.state_hash, hash);
-            self.engine.store.tenants.entry(tenant).or_default().sessions.insert(id, Box::new(session));
-        }
-        Ok(())
+    fn holds_anything(&self) -> bool {
+        let sessions = self.engine.store.tenants.values().any(|tenant| !tenant.sessions.is_empty());
+        sessions || !self.unread.is_empty() || !self.unplaced.is_empty() || !self.rows.is_empty()
     }
 
-    fn load_vectors(&mut self, records: HashMap<Vec<u8>, Vec<u8>>) -> Result<(), RestoreError> {
-        let engine = &mut self.engine;
-        for (key, body) in records {
-            let fail = |fault: &str| unreadable(StateTopic::Vectors, &key, fault);
-            let (tenant, id) = keys::parse_session(&key).ok_or_else(|| fail("not a session key"))?;
-            let decoded = encode::decode_vector(&body).map_err(|fault| fail(&fault.to_string()))?;
-            let (space, _, vector) = decoded;
-            let hash = ledger::hash(&key, &body);
-            let Some(tenant) = engine.store.tenants.get_mut(&tenant) else { return Err(fail("no such session")) };
-            let Some(session) = tenant.sessions.get_mut(&id) else { return Err(fail("no such session")) };
-            ledger::account(&mut engine.ledger.vectors, &mut session.vector_hash, hash);
-            let index = tenant.spaces.entry(space).or_insert_with(|| SpaceIndex::new(vector.dim()));
-            if !index.upsert(&id, &vector, columns(&session.facets, &engine.settings)) {
-                return Err(fail("dimension differs from others of its space"));
-            }
-        }
-        Ok(())
-    }
-
-    fn load_rows(&mut self, records: HashMap<Vec<u8>, Vec<u8>>) -> Result<(), RestoreError> {
-        let mut records: Vec<_> = records.into_iter().collect();
+    fn load_rows(&mut self) -> Result<(), RestoreError> {
+        let mut records: Vec<_> = std::mem::take(&mut self.rows).into_iter().collect();
         records.sort();
         for (key, body) in records {
             let fail = |fault: &str| unreadable(StateTopic::Bookkeeping, &key, fault);
@@ -234,15 +266,8 @@ impl Restoring {
     fn settle(&mut self) {
         let engine = &mut self.engine;
         let settings = Arc::clone(&engine.settings);
-        let ids: Vec<_> = engine
-            .store
-            .tenants
-            .iter()
-            .flat_map(|(t, tenant)| tenant.sessions.keys().map(move |s| (t.clone(), s.clone())))
-            .collect();
-        for (tenant, id) in &ids {
-            engine.store.reindex(tenant, id, &settings, engine.stream_time);
-        }
+        engine.store.tenants.retain(|_, tenant| !tenant.sessions.is_empty() || !tenant.open.is_empty());
+        engine.store.relist_all(&settings, engine.stream_time);
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {
             for (tenant, id) in &chunk.sessions {

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::deadlines::Deadlines;
 use crate::engine::fold::active_adapter;
 use crate::engine::index::{Columns, SpaceIndex};
 use crate::engine::ledger::WrittenHash;
-use crate::engine::listings::{Claims, Holders, Listings, Users};
+use crate::engine::listings::{Claims, Listings, Spanning, Users};
 use crate::engine::settings::EngineSettings;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
@@ -69,23 +68,8 @@ pub enum Due {
 pub struct Store {
     /// Tenants.
     pub tenants: HashMap<TenantId, Tenant>,
-    /// Sessions that hold, or are taken to hold, KV on a worker.
-    pub holders: Holders,
-    /// Deadlines in the order they fire. A session's own are entered when they become earlier than what is
-    /// entered, and looked at again when that comes up: a session that stays busy moves its deadlines all the
-    /// time, and costs nothing here.
-    pub deadlines: Deadlines,
-    /// Sessions by status, in the order of [`Status::ALL`].
-    pub by_status: [u64; 5],
-    /// Sessions with a producer's events missing.
-    pub gapped: u64,
-}
-
-impl Session {
-    /// A session read back from its records; [`Store::reindex`] must follow.
-    pub fn restored(facets: Facets, book: Book) -> Session {
-        Session { facets, book, ..Session::default() }
-    }
+    /// What spans tenants.
+    pub spanning: Spanning,
 }
 
 impl Store {

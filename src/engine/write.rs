@@ -3,11 +3,11 @@
 
 use crate::engine::encode::keys::{self, BookKey};
 use crate::engine::encode::{self, EncodeError, Row};
-use crate::engine::ledger::{self, Ledger};
+use crate::engine::ledger::{self, Ledger, WrittenHash};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::{OutValue, Topic};
+use crate::engine::{OutValue, Span, Topic};
 use crate::model::event::Context;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::prefix::PrefixFamily;
@@ -32,14 +32,15 @@ impl Engine {
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
         let view = lens.view(id, &session.facets, &session.book, taken_up_by);
-        let body = sure(encode::state(&view, &session.facets, &session.book));
-        let key = keys::session(tenant, id);
-        ledger::account(&mut self.ledger.states, &mut session.state_hash, ledger::hash(&key, &body));
+        let (key, hash) = (write_key(step, tenant, id), &mut session.state_hash);
+        let body = step.effects.write(|bytes| encode::state(bytes, &view, &session.facets, &session.book));
+        ledger::account(&mut self.ledger.states, hash, hash_written(step, key, body));
         match self.settings.output {
-            OutputFormat::Avro => step.effects.put(Topic::States, key, OutValue::Avro(body), Vec::new()),
+            OutputFormat::Avro => step.effects.put_written(Topic::States, key, body),
             OutputFormat::Json => {
-                let text = encode::state_json(&view, true).to_string().into_bytes();
-                step.effects.put(Topic::States, key, OutValue::Json(text), vec![(STATE_HEADER, body)]);
+                let text = encode::state_json(&view, true).to_string();
+                let headers = vec![(STATE_HEADER, step.effects.written(body).to_vec())];
+                step.effects.put(Topic::States, &keys::session(tenant, id), OutValue::Json(text.as_bytes()), headers);
             }
         }
     }
@@ -56,11 +57,11 @@ impl Engine {
         let key = keys::session(tenant, id);
         if session.state_hash != 0 {
             ledger::account(&mut self.ledger.states, &mut session.state_hash, 0);
-            step.effects.put(Topic::States, key.clone(), OutValue::Tombstone, Vec::new());
+            step.effects.put(Topic::States, &key, OutValue::Tombstone, Vec::new());
         }
         if session.vector_hash != 0 {
             ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, 0);
-            step.effects.put(Topic::Vectors, key, OutValue::Tombstone, Vec::new());
+            step.effects.put(Topic::Vectors, &key, OutValue::Tombstone, Vec::new());
         }
         for (family, segments) in &session.facets.prefix {
             for from_block in segments.keys() {
@@ -94,7 +95,7 @@ impl Engine {
     pub(super) fn write_row(&mut self, step: &mut Step<'_>, key: &BookKey, row: &Row) {
         let (key, body) = (key.to_bytes(), sure(encode::row(row)));
         if self.ledger.row(&key, Some(&body)) {
-            step.effects.put(Topic::Bookkeeping, key, OutValue::Avro(body), Vec::new());
+            step.effects.put(Topic::Bookkeeping, &key, OutValue::Avro(&body), Vec::new());
         }
     }
 
@@ -102,7 +103,7 @@ impl Engine {
     pub(super) fn drop_row(&mut self, step: &mut Step<'_>, key: &BookKey) {
         let key = key.to_bytes();
         if self.ledger.row(&key, None) {
-            step.effects.put(Topic::Bookkeeping, key, OutValue::Tombstone, Vec::new());
+            step.effects.put(Topic::Bookkeeping, &key, OutValue::Tombstone, Vec::new());
         }
     }
 }
@@ -115,8 +116,17 @@ pub(super) fn write_vector(
     session: &mut Session,
     context: &Context,
 ) {
-    let body = sure(encode::vector(&context.space, context.covers_turn, &context.vector));
-    let key = keys::session(tenant, id);
-    ledger::account(&mut ledger.vectors, &mut session.vector_hash, ledger::hash(&key, &body));
-    step.effects.put(Topic::Vectors, key, OutValue::Avro(body), Vec::new());
+    let write = |bytes: &mut Vec<u8>| encode::vector(bytes, &context.space, context.covers_turn, &context.vector);
+    let key = write_key(step, tenant, id);
+    let body = step.effects.write(write);
+    ledger::account(&mut ledger.vectors, &mut session.vector_hash, hash_written(step, key, body));
+    step.effects.put_written(Topic::Vectors, key, body);
+}
+
+fn write_key(step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) -> Span {
+    step.effects.write(|bytes| keys::write_session(bytes, tenant, id))
+}
+
+fn hash_written(step: &Step<'_>, key: Span, body: Span) -> WrittenHash {
+    ledger::hash(step.effects.written(key), step.effects.written(body))
 }

@@ -73,6 +73,42 @@ pub struct Facets {
     pub prefix: BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>,
 }
 
+impl Facets {
+    /// Whether an event of this stamp is among those that the facets name: then it was folded before.
+    pub fn name_stamp(&self, stamp: &Arc<Stamp>) -> bool {
+        let segments = self.prefix.values().flat_map(|segments| segments.values().map(|segment| &segment.stamp));
+        self.stamps().chain(segments).any(|held| held == stamp)
+    }
+
+    /// The stamps that the facets name apart from the prefix chains, with repetitions.
+    pub fn stamps(&self) -> impl Iterator<Item = &Arc<Stamp>> {
+        fn of<T>(register: &Option<Register<T>>) -> Option<&Arc<Stamp>> {
+            register.as_ref().map(|register| &register.stamp)
+        }
+        let registers = [
+            of(&self.status),
+            of(&self.end),
+            self.last_turn.as_ref().map(|turn| &turn.stamp),
+            of(&self.user),
+            of(&self.transfer_scope),
+            of(&self.idle_timeout),
+            of(&self.activation),
+            of(&self.parent),
+            of(&self.continues),
+            of(&self.resumed_from),
+            of(&self.context_ref),
+            of(&self.cache),
+            self.metadata_cleared.as_ref(),
+            self.context.as_ref().map(|context| &context.stamp),
+        ];
+        let keyed = (self.deactivations.values())
+            .chain(self.metadata.values().map(|r| &r.stamp))
+            .chain(self.placements.values().map(|r| &r.stamp))
+            .chain(self.evictions.values().map(|r| &r.stamp));
+        registers.into_iter().flatten().chain(keyed)
+    }
+}
+
 /// What kind of life a session shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveStatus {

@@ -25,7 +25,7 @@ struct Ring {
 
 impl Feed {
     /// Takes note of a published record; only suggestions count.
-    pub fn published(&self, record: &OutRecord, latency_ms: Option<f64>) {
+    pub fn published(&self, record: OutRecord<'_>, latency_ms: Option<f64>) {
         match (erased_suggestion(record), suggestion_json(record)) {
             (Some(id), _) => self.erase(id),
             (None, Some(json)) => self.push(FeedItem { json, latency_ms }),
@@ -65,13 +65,13 @@ impl Feed {
 }
 
 /// The id of a suggestion that a record revokes because its subject was erased.
-fn erased_suggestion(record: &OutRecord) -> Option<&str> {
+fn erased_suggestion<'a>(record: OutRecord<'a>) -> Option<&'a str> {
     let header = |wanted: &str| {
         let (_, value) = record.headers.iter().find(|(name, _)| *name == wanted)?;
         std::str::from_utf8(value).ok()
     };
     let id = header("rekindle-suggestion-id")?;
-    let erased = match &record.value {
+    let erased = match record.value {
         OutValue::Json(text) => {
             serde_json::from_slice::<serde_json::Value>(text).is_ok_and(|v| v["reason"] == "erased")
         }
@@ -82,14 +82,14 @@ fn erased_suggestion(record: &OutRecord) -> Option<&str> {
 }
 
 /// The JSON form of a published suggestion; `None` for anything else.
-fn suggestion_json(record: &OutRecord) -> Option<String> {
+fn suggestion_json(record: OutRecord<'_>) -> Option<String> {
     let kind = match record.topic {
         Topic::Recovery => SuggestionKind::Recovery,
         Topic::Transfer => SuggestionKind::Transfer,
         _ => return None,
     };
-    match &record.value {
-        OutValue::Json(text) => String::from_utf8(text.clone()).ok(),
+    match record.value {
+        OutValue::Json(text) => String::from_utf8(text.to_vec()).ok(),
         OutValue::Avro(body) => {
             let (suggestion, publication) = encode::decode_suggestion(kind, body).ok()?;
             Some(encode::suggestion_json(&suggestion, &publication).to_string())

@@ -68,16 +68,16 @@ impl Framing {
     pub fn outgoing<'a>(
         &'a self,
         partition: PartitionId,
-        record: &'a OutRecord,
+        record: OutRecord<'a>,
         scratch: &'a mut Vec<u8>,
     ) -> Outgoing<'a> {
         scratch.clear();
         if record.topic == Topic::DeadLetters && record.size() + OVERHEAD > self.dead_letter_bytes {
             return self.truncated(partition, record);
         }
-        let value = match &record.value {
+        let value = match record.value {
             OutValue::Tombstone | OutValue::Raw(None) => None,
-            OutValue::Raw(Some(bytes)) | OutValue::Json(bytes) => Some(&bytes[..]),
+            OutValue::Raw(Some(bytes)) | OutValue::Json(bytes) => Some(bytes),
             OutValue::Avro(body) => {
                 scratch.extend_from_slice(self.frame(record.topic));
                 scratch.extend_from_slice(body);
@@ -85,7 +85,7 @@ impl Framing {
             }
         };
         let headers = headers::build(record.headers.iter().map(|(name, value)| (*name, &value[..])));
-        Outgoing { topic: self.name(record.topic), partition, key: record.key.as_deref(), value, headers }
+        Outgoing { topic: self.name(record.topic), partition, key: record.key, value, headers }
     }
 
     fn frame(&self, topic: Topic) -> &[u8] {
@@ -93,16 +93,16 @@ impl Framing {
     }
 
     /// The first 64 KiB, with the whole length and a hash; the position is among the headers already.
-    fn truncated<'a>(&'a self, partition: PartitionId, record: &'a OutRecord) -> Outgoing<'a> {
-        let value = match &record.value {
-            OutValue::Raw(Some(bytes)) => &bytes[..],
+    fn truncated<'a>(&'a self, partition: PartitionId, record: OutRecord<'a>) -> Outgoing<'a> {
+        let value = match record.value {
+            OutValue::Raw(Some(bytes)) => bytes,
             _ => &[],
         };
         let length = value.len().to_string();
         let hash = hex::encode(Sha256::digest(value));
         let extra = [("truncated", length.as_bytes()), ("sha256", hash.as_bytes())];
         let whole: Vec<_> = (record.headers.iter().map(|(name, value)| (*name, &value[..]))).chain(extra).collect();
-        let key = record.key.as_deref().map(|key| &key[..key.len().min(TRUNCATED_BYTES)]);
+        let key = record.key.map(|key| &key[..key.len().min(TRUNCATED_BYTES)]);
         Outgoing {
             topic: self.name(record.topic),
             partition,
@@ -126,6 +126,7 @@ mod tests {
     use rdkafka::message::Headers;
 
     use super::*;
+    use crate::engine::Effects;
 
     fn framing(dead_letter_bytes: usize) -> Framing {
         let name = |role: &str| format!("p.{role}");
@@ -147,8 +148,10 @@ mod tests {
         Framing::new(&topics, &EngineSettings::default(), None, dead_letter_bytes).unwrap()
     }
 
-    fn record(topic: Topic, value: OutValue) -> OutRecord {
-        OutRecord { topic, key: Some(b"k".to_vec()), value, headers: vec![("h", b"v".to_vec())] }
+    fn effects(topic: Topic, value: OutValue<'_>) -> Effects {
+        let mut effects = Effects::new();
+        effects.push(topic, Some(b"k"), value, vec![("h", b"v".to_vec())]);
+        effects
     }
 
     #[test]
@@ -156,14 +159,15 @@ mod tests {
         let framing = framing(1 << 20);
         let header = encode::single_object_header(Topic::Recovery).unwrap();
         for (value, expected) in [
-            (OutValue::Avro(b"body".to_vec()), Some([&header[..], b"body"].concat())),
-            (OutValue::Json(b"{}".to_vec()), Some(b"{}".to_vec())),
-            (OutValue::Raw(Some(b"raw".to_vec())), Some(b"raw".to_vec())),
+            (OutValue::Avro(b"body"), Some([&header[..], b"body"].concat())),
+            (OutValue::Json(b"{}"), Some(b"{}".to_vec())),
+            (OutValue::Raw(Some(b"raw")), Some(b"raw".to_vec())),
             (OutValue::Raw(None), None),
             (OutValue::Tombstone, None),
         ] {
-            let (record, mut scratch) = (record(Topic::Recovery, value), Vec::new());
-            let sent = framing.outgoing(PartitionId(3), &record, &mut scratch);
+            let (effects, mut scratch) = (effects(Topic::Recovery, value), Vec::new());
+            let record = effects.stream().next().unwrap();
+            let sent = framing.outgoing(PartitionId(3), record, &mut scratch);
             assert_eq!(sent.value.map(<[u8]>::to_vec), expected);
             assert_eq!((sent.topic, sent.partition, sent.key), ("p.recovery", PartitionId(3), Some(&b"k"[..])));
         }
@@ -173,8 +177,9 @@ mod tests {
     fn a_dead_letter_that_is_too_large_keeps_its_beginning_length_and_hash() {
         let framing = framing(100_000);
         let value = vec![7u8; 99_900];
-        let (record, mut scratch) = (record(Topic::DeadLetters, OutValue::Raw(Some(value.clone()))), Vec::new());
-        let sent = framing.outgoing(PartitionId(0), &record, &mut scratch);
+        let (effects, mut scratch) = (effects(Topic::DeadLetters, OutValue::Raw(Some(&value))), Vec::new());
+        let record = effects.stream().next().unwrap();
+        let sent = framing.outgoing(PartitionId(0), record, &mut scratch);
         assert_eq!(sent.value, Some(&value[..65_536]));
         let headers = sent.headers.unwrap();
         let all: Vec<_> = headers.iter().map(|h| (h.key, h.value.unwrap().to_vec())).collect();

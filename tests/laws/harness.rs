@@ -91,15 +91,15 @@ fn publish(run: &mut Run, effects: &mut Effects) {
         if !compacted {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name, text(value))).collect();
-            let key = record.key.as_deref().map(text);
+            let key = record.key.map(text);
             let text = format!("{:?} {key:?} {headers:?} {:?}", record.topic, record.value);
             run.stream.push(text);
             continue;
         }
-        let key = (record.topic, record.key.clone().expect("compacted records have keys"));
-        match &record.value {
+        let key = (record.topic, record.key.expect("compacted records have keys").to_vec());
+        match record.value {
             OutValue::Avro(body) => {
-                run.topics.insert(key, body.clone());
+                run.topics.insert(key, body.to_vec());
             }
             OutValue::Tombstone => {
                 run.topics.remove(&key);

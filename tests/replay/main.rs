@@ -36,8 +36,8 @@ fn replay(log: &str) -> String {
             let why = if rejected { format!(" {}", refusal(&effects)) } else { String::new() };
             out.push_str(&format!("# {offset}: {}{why}\n", verdict.label()));
         }
-        for record in effects.stream().iter().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
-            let OutValue::Json(text) = &record.value else { panic!("suggestions are JSON here") };
+        for record in effects.stream().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
+            let OutValue::Json(text) = record.value else { panic!("suggestions are JSON here") };
             out.push_str(&format!("# {offset} {}\n", headers(&record.headers)));
             let value: Value = serde_json::from_slice(text).expect("JSON");
             out.push_str(&format!("{value:#}\n"));
@@ -57,7 +57,7 @@ fn headers(headers: &[(&'static str, Vec<u8>)]) -> String {
 }
 
 fn refusal(effects: &Effects) -> String {
-    let headers = effects.stream().iter().flat_map(|record| &record.headers);
+    let headers = effects.stream().flat_map(|record| record.headers);
     let wanted = ["__connect.errors.exception.class.name", "__connect.errors.exception.message"];
     let texts = headers.filter(|(name, _)| wanted.contains(name)).map(|(_, v)| String::from_utf8_lossy(v).into_owned());
     texts.collect::<Vec<_>>().join(": ")

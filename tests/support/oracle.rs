@@ -61,16 +61,16 @@ pub fn replayed(settings: &RuntimeSettings) -> Outcome {
             engine.seal(next, &mut effects);
         }
         for record in effects.stream() {
-            let value = match &record.value {
-                OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.clone()),
+            let value = match record.value {
+                OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.to_vec()),
                 OutValue::Tombstone | OutValue::Raw(None) => None,
             };
             let sequence = outcome.sequences.entry((name(record.topic), partition)).or_default();
-            sequence.push((record.key.clone(), value));
+            sequence.push((record.key.map(<[u8]>::to_vec), value));
         }
         for record in effects.records().skip(effects.stream().len()) {
-            if let (OutValue::Avro(value), Some(key)) = (&record.value, &record.key) {
-                outcome.latest.insert((name(record.topic), partition, key.clone()), value.clone());
+            if let (OutValue::Avro(value), Some(key)) = (record.value, record.key) {
+                outcome.latest.insert((name(record.topic), partition, key.to_vec()), value.to_vec());
             }
         }
     }

@@ -10,7 +10,22 @@ use crate::model::prefix::PrefixFamily;
 
 /// Key of a session's state, vector and suggestions: `tenant/session`.
 pub fn session(tenant: &TenantId, session: &SessionId) -> Vec<u8> {
-    [tenant.as_str(), "/", session.as_str()].concat().into_bytes()
+    let mut key = Vec::new();
+    write_session(&mut key, tenant, session);
+    key
+}
+
+/// Appends [`session`].
+pub fn write_session(bytes: &mut Vec<u8>, tenant: &TenantId, session: &SessionId) {
+    for part in [tenant.as_str(), "/", session.as_str()] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// Whether a key is that of a session.
+pub fn is_session(key: &[u8], tenant: &TenantId, session: &SessionId) -> bool {
+    let rest = key.strip_prefix(tenant.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    rest == Some(session.as_str().as_bytes())
 }
 
 /// Reads [`session`] back; `None` if it is no such key.

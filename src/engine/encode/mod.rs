@@ -7,6 +7,7 @@ mod frame;
 mod headers;
 pub mod keys;
 mod kv;
+mod kv_write;
 mod positional;
 mod read;
 mod rows;
@@ -34,7 +35,7 @@ mod sample;
 mod tests;
 
 pub use crate::engine::decode::codec::{DatumFault, EncodeError};
-pub use dead_letter::dead_letter;
+pub use dead_letter::dead_letter_headers;
 pub use frame::{event_schema_text, event_single_object_header, schema_text, single_object_header, strip_frame};
 pub use headers::headers;
 pub use read::DecodeError;

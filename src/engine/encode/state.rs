@@ -1,185 +1,251 @@
-//! A session to the Avro body of its state record.
+//! A session to the Avro body of its state record, field by field in the schema's order: a state is written
+//! for nearly every event, and structs in between cost as much again.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::codecs::STATE;
-use super::kv;
-use super::kv::{optional_text, text};
+use super::positional::Writer;
 use super::read::long;
-use super::state_wire::*;
-use crate::engine::decode::codec::EncodeError;
 use crate::model::ids::SessionId;
-use crate::model::kv::Tier;
-use crate::model::session::{Book, Facets, LiveStatus, SessionView};
+use crate::model::kv::{KvCopy, Tier};
+use crate::model::position::Position;
+use crate::model::session::{Book, Facets, LastTurn, LiveStatus, SessionView};
 use crate::model::stamp::{Register, Stamp};
 
-/// The Avro body of a state: the public view, then everything the next fold needs except the vector and the
-/// prefix segments, which have records of their own.
-pub fn state(view: &SessionView, facets: &Facets, book: &Book) -> Result<Vec<u8>, EncodeError> {
-    STATE.write(&StateRecord {
-        tenant_id: view.tenant.as_str(),
-        session_id: view.session.as_str(),
-        user_id: view.user.as_ref().map(|v| v.as_str()),
-        status: view.status.map(|v| v.label()),
-        end_reason: view.end_reason.map(|v| v.label()),
-        turn_count: view.turn_count.into(),
-        context_tokens: view.context_tokens.map(long),
-        started_at: view.started_at.map(|v| v.0),
-        last_active: view.last_active.map(|v| v.0),
-        active_adapter: view.active_adapter.as_ref().map(kv::adapter),
-        kv_cache_ref: view.kv_cache_ref.as_deref().map(kv::copy),
-        kv_copies: view.kv_copies.iter().map(|copy| kv::copy(copy)).collect(),
-        residency: view.residency.map(|v| v.label()),
-        context: view
-            .context
-            .as_ref()
-            .map(|(space, turn)| ContextRef { space: text(space), covers_turn: (*turn).into() }),
-        transfer_scope: view.transfer_scope.label(),
-        parent_session_id: session(&view.parent),
-        continues_session_id: session(&view.continues),
-        taken_up_by: session(&view.taken_up_by),
-        metadata: view.metadata.iter().map(|(k, v)| (&**k, &**v)).collect(),
-        gapped: view.gapped,
-        open_suggestions: view.open_suggestions.iter().map(|v| v.as_str()).collect(),
-        as_of: view.as_of.into(),
-        fold: fold(facets, book),
-    })
+/// Appends the Avro body of a state: the public view, then everything the next fold needs except the vector
+/// and the prefix segments, which have records of their own.
+pub fn state(bytes: &mut Vec<u8>, view: &SessionView, facets: &Facets, book: &Book) {
+    let mut writer = StateWriter { out: Writer::new(bytes), stamps: stamp_table(facets, book), copy: None };
+    writer.public(view);
+    writer.registers(facets);
+    writer.collections(facets);
+    writer.book(book);
 }
 
-fn session(id: &Option<SessionId>) -> Option<&str> {
-    id.as_ref().map(|id| id.as_str())
+/// The stamps that a state names, each once: one event usually sets several registers. Equal stamps are one
+/// even where they are held apart, so that the bytes depend on values alone.
+fn stamp_table<'a>(facets: &'a Facets, book: &'a Book) -> Vec<&'a Arc<Stamp>> {
+    let mut table: Vec<&Arc<Stamp>> = Vec::with_capacity(8);
+    for stamp in facets.stamps().chain(book.triggers.values()) {
+        if !table.iter().any(|held| Arc::ptr_eq(held, stamp) || *held == stamp) {
+            table.push(stamp);
+        }
+    }
+    table
 }
 
-/// The stamps met so far. One event usually sets several registers, so each stamp is written once.
-#[derive(Default)]
-struct StampTable<'a> {
+struct StateWriter<'a, 'b> {
+    out: Writer<'b>,
     stamps: Vec<&'a Arc<Stamp>>,
+    /// The last copy written and where: a state mostly repeats one copy three times.
+    copy: Option<(&'a Arc<KvCopy>, Range<usize>)>,
 }
 
-impl<'a> StampTable<'a> {
-    /// Equal stamps share an index even where they are held apart: the bytes depend on values alone.
-    fn index(&mut self, stamp: &'a Arc<Stamp>) -> i32 {
-        let known = self.stamps.iter().position(|held| Arc::ptr_eq(held, stamp) || held == &stamp);
-        known.unwrap_or_else(|| {
-            self.stamps.push(stamp);
-            self.stamps.len() - 1
-        }) as i32
+impl<'a> StateWriter<'a, '_> {
+    fn public(&mut self, view: &'a SessionView) {
+        self.out.text(view.tenant.as_str());
+        self.out.text(view.session.as_str());
+        self.out.optional_text(view.user.as_ref().map(|v| v.as_str()));
+        self.out.optional_text(view.status.map(|v| v.label()));
+        self.out.optional_text(view.end_reason.map(|v| v.label()));
+        self.out.long(view.turn_count.into());
+        self.out.optional_long(view.context_tokens.map(long));
+        self.out.optional_long(view.started_at.map(|v| v.0));
+        self.out.optional_long(view.last_active.map(|v| v.0));
+        self.out.optional_adapter(view.active_adapter.as_ref());
+        match &view.kv_cache_ref {
+            Some(copy) => {
+                self.out.some();
+                self.copy(copy);
+            }
+            None => self.out.none(),
+        }
+        self.out.items(view.kv_copies.len());
+        for copy in &view.kv_copies {
+            self.copy(copy);
+        }
+        self.out.end();
+        self.out.optional_text(view.residency.map(|v| v.label()));
+        self.out.optional(view.context.as_ref(), |out, (space, covers_turn)| {
+            out.name(space);
+            out.long((*covers_turn).into());
+        });
+        self.out.text(view.transfer_scope.label());
+        for session in [&view.parent, &view.continues, &view.taken_up_by] {
+            self.out.optional_text(session.as_ref().map(SessionId::as_str));
+        }
+        self.out.items(view.metadata.len());
+        for (key, value) in &view.metadata {
+            self.out.text(key);
+            self.out.text(value);
+        }
+        self.out.end();
+        self.out.bool(view.gapped);
+        self.out.texts(view.open_suggestions.iter().map(|id| id.as_str()));
+        self.position(&view.as_of);
     }
 
-    fn text<T>(
-        &mut self,
-        register: &'a Option<Register<T>>,
-        text: impl FnOnce(&'a T) -> Option<&'a str>,
-    ) -> Option<TextRegister<&'a str>> {
-        register.as_ref().map(|r| TextRegister { stamp: self.index(&r.stamp), value: text(&r.value) })
+    fn registers(&mut self, facets: &Facets) {
+        self.stamps();
+        self.register(&facets.status, |w, status| w.status(status));
+        self.register(&facets.end, |w, reason| w.out.optional_text(reason.map(|v| v.label())));
+        self.out.long(facets.turn_count.into());
+        match &facets.last_turn {
+            Some(turn) => self.last_turn(turn),
+            None => self.out.none(),
+        }
+        self.out.optional_long(facets.started_at.map(|v| v.0));
+        self.out.optional_long(facets.last_active.map(|v| v.0));
+        self.out.long(facets.touched_at.0);
+        self.register(&facets.user, |w, user| w.out.optional_text(Some(user.as_str())));
+        self.register(&facets.transfer_scope, |w, scope| w.out.optional_text(scope.map(|v| v.label())));
+        self.register(&facets.idle_timeout, |w, span| w.out.optional_long(span.map(|v| v.0)));
+        self.register(&facets.activation, |w, adapter| w.out.optional_adapter(adapter.as_ref()));
+        self.out.items(facets.deactivations.len());
+        for (adapter, stamp) in facets.deactivations.iter() {
+            self.stamp(stamp);
+            self.out.name(adapter);
+        }
+        self.out.end();
+        self.register(&facets.parent, |w, id| w.out.optional_text(id.as_ref().map(SessionId::as_str)));
+        self.register(&facets.continues, |w, id| w.out.optional_text(id.as_ref().map(SessionId::as_str)));
+        self.register(&facets.resumed_from, |w, id| w.out.optional_text(Some(id.as_str())));
+        self.register(&facets.context_ref, |w, name| w.out.optional_name(name));
+        self.register(&facets.cache, |w, cache| w.out.optional(cache.as_ref(), Writer::cache));
     }
 
-    fn status(&mut self, register: &'a Register<LiveStatus>) -> StatusRegister<&'a str> {
-        let (value, reason, until, last_good_turn) = match &register.value {
+    fn collections(&mut self, facets: &'a Facets) {
+        self.out.items(facets.metadata.len());
+        for (key, register) in facets.metadata.iter() {
+            self.stamp(&register.stamp);
+            self.out.text(key);
+            self.out.optional_text(register.value.as_deref());
+        }
+        self.out.end();
+        self.out.optional_long(facets.metadata_cleared.as_ref().map(|stamp| self.index(stamp)));
+        match &facets.context {
+            Some(context) => {
+                self.out.some();
+                self.stamp(&context.stamp);
+                self.out.name(&context.space);
+                self.out.long(context.covers_turn.into());
+            }
+            None => self.out.none(),
+        }
+        self.out.items(facets.placements.len());
+        for register in facets.placements.values() {
+            self.stamp(&register.stamp);
+            self.copy(&register.value);
+        }
+        self.out.end();
+        self.out.items(facets.evictions.len());
+        for (place, register) in facets.evictions.iter() {
+            self.stamp(&register.stamp);
+            self.out.optional_name(&place.worker);
+            self.out.optional_name(&place.instance);
+            self.out.optional_long(place.worker_epoch.map(long));
+            self.out.optional_long(place.dp_rank.map(i64::from));
+            self.out.optional_text(place.tier.map(Tier::label));
+            self.out.long(long(register.value.remaining_tokens));
+            self.out.text(register.value.reason.label());
+        }
+        self.out.end();
+    }
+
+    fn book(&mut self, book: &Book) {
+        self.out.items(book.producers.len());
+        for seen in &book.producers {
+            self.out.name(&seen.id);
+            self.out.long(long(seen.epoch));
+            self.out.items(2 * seen.intervals.len());
+            for (first, last) in &seen.intervals {
+                self.out.long(long(*first));
+                self.out.long(long(*last));
+            }
+            self.out.end();
+            self.out.bool(seen.overflowed);
+        }
+        self.out.end();
+        self.out.items(book.triggers.len());
+        for (kind, stamp) in book.triggers.iter() {
+            self.stamp(stamp);
+            self.out.text(kind.label());
+        }
+        self.out.end();
+        self.out.double(book.drift);
+        self.out.texts(book.open.iter().map(|id| id.as_str()));
+        self.position(&book.as_of);
+        self.out.long(book.as_of_time.0);
+    }
+
+    fn stamps(&mut self) {
+        self.out.items(self.stamps.len());
+        for stamp in &self.stamps {
+            self.out.long(stamp.at.0);
+            self.out.long(long(stamp.seq));
+            self.out.text(stamp.event_id.as_str());
+            self.out.long(long(stamp.digest));
+        }
+        self.out.end();
+    }
+
+    /// Where the table has a stamp. Every stamp of a session is in it.
+    fn index(&self, stamp: &Arc<Stamp>) -> i64 {
+        let same = |held: &&Arc<Stamp>| Arc::ptr_eq(held, stamp);
+        let at = self.stamps.iter().position(same).or_else(|| self.stamps.iter().position(|held| *held == stamp));
+        at.unwrap_or(self.stamps.len()) as i64
+    }
+
+    fn stamp(&mut self, stamp: &Arc<Stamp>) {
+        let index = self.index(stamp);
+        self.out.long(index);
+    }
+
+    fn register<T>(&mut self, register: &Option<Register<T>>, value: impl FnOnce(&mut Self, &T)) {
+        match register {
+            Some(register) => {
+                self.out.some();
+                self.stamp(&register.stamp);
+                value(self, &register.value);
+            }
+            None => self.out.none(),
+        }
+    }
+
+    fn status(&mut self, status: &LiveStatus) {
+        let (value, reason, until, last_good_turn) = match status {
             LiveStatus::Active => ("active", None, None, None),
             LiveStatus::Paused(reason, until) => ("paused", Some(reason.label()), until.map(|v| v.0), None),
             LiveStatus::Interrupted(reason, turn) => ("interrupted", Some(reason.label()), None, turn.map(i64::from)),
         };
-        let stamp = self.index(&register.stamp);
-        StatusRegister { stamp, value, reason, until, last_good_turn }
+        self.out.text(value);
+        self.out.optional_text(reason);
+        self.out.optional_long(until);
+        self.out.optional_long(last_good_turn);
     }
-}
 
-fn fold<'a>(facets: &'a Facets, book: &'a Book) -> Fold<&'a str> {
-    let mut table = StampTable::default();
-    let t = &mut table;
-    let mut fold = Fold {
-        stamps: Vec::new(),
-        status: facets.status.as_ref().map(|r| t.status(r)),
-        end: t.text(&facets.end, |v| v.map(|v| v.label())),
-        turn_count: facets.turn_count.into(),
-        last_turn: facets.last_turn.as_ref().map(|turn| LastTurn {
-            turn: turn.turn.into(),
-            stamp: t.index(&turn.stamp),
-            context_tokens: turn.context_tokens.map(long),
-            worker: optional_text(&turn.worker),
-            worker_epoch: turn.worker_epoch.map(long),
-            dp_rank: turn.dp_rank.map(i64::from),
-            model: optional_text(&turn.model),
-        }),
-        started_at: facets.started_at.map(|v| v.0),
-        last_active: facets.last_active.map(|v| v.0),
-        touched_at: facets.touched_at.0,
-        user: t.text(&facets.user, |v| Some(v.as_str())),
-        transfer_scope: t.text(&facets.transfer_scope, |v| v.map(|v| v.label())),
-        idle_timeout_ms: facets
-            .idle_timeout
-            .as_ref()
-            .map(|r| LongRegister { stamp: t.index(&r.stamp), value: r.value.map(|v| v.0) }),
-        activation: facets
-            .activation
-            .as_ref()
-            .map(|r| AdapterRegister { stamp: t.index(&r.stamp), value: r.value.as_ref().map(kv::adapter) }),
-        deactivations: Vec::new(),
-        parent: t.text(&facets.parent, session),
-        continues: t.text(&facets.continues, session),
-        resumed_from: t.text(&facets.resumed_from, |v| Some(v.as_str())),
-        context_ref: t.text(&facets.context_ref, optional_text),
-        cache: facets
-            .cache
-            .as_ref()
-            .map(|r| CacheRegister { stamp: t.index(&r.stamp), value: r.value.as_ref().map(kv::cache) }),
-        metadata: Vec::new(),
-        metadata_cleared: facets.metadata_cleared.as_ref().map(|stamp| t.index(stamp)),
-        context: facets.context.as_ref().map(|context| ContextRegister {
-            stamp: t.index(&context.stamp),
-            space: text(&context.space),
-            covers_turn: context.covers_turn.into(),
-        }),
-        placements: Vec::new(),
-        evictions: Vec::new(),
-        producers: Vec::new(),
-        triggers: Vec::new(),
-        drift: book.drift,
-        open: book.open.iter().map(|id| id.as_str()).collect(),
-        as_of: book.as_of.into(),
-        as_of_time: book.as_of_time.0,
-    };
-    fold_collections(&mut fold, t, facets, book);
-    fold.stamps = table.stamps.into_iter().map(|stamp| StampRecord::from(&**stamp)).collect();
-    fold
-}
+    fn last_turn(&mut self, turn: &LastTurn) {
+        self.out.some();
+        self.out.long(turn.turn.into());
+        self.stamp(&turn.stamp);
+        self.out.optional_long(turn.context_tokens.map(long));
+        self.out.optional_name(&turn.worker);
+        self.out.optional_long(turn.worker_epoch.map(long));
+        self.out.optional_long(turn.dp_rank.map(i64::from));
+        self.out.optional_name(&turn.model);
+    }
 
-fn fold_collections<'a>(fold: &mut Fold<&'a str>, t: &mut StampTable<'a>, facets: &'a Facets, book: &'a Book) {
-    let deactivation = |(id, stamp)| Deactivation { stamp: t.index(stamp), adapter_id: text(id) };
-    fold.deactivations = facets.deactivations.iter().map(deactivation).collect();
-    let metadata = |(key, r): (&'a Arc<str>, &'a Register<Option<Arc<str>>>)| MetadataRegister {
-        stamp: t.index(&r.stamp),
-        key: &**key,
-        value: r.value.as_deref(),
-    };
-    fold.metadata = facets.metadata.iter().map(metadata).collect();
-    fold.placements =
-        facets.placements.values().map(|r| Placement { stamp: t.index(&r.stamp), copy: kv::copy(&r.value) }).collect();
-    fold.evictions = facets
-        .evictions
-        .iter()
-        .map(|(place, r)| Eviction {
-            stamp: t.index(&r.stamp),
-            worker: optional_text(&place.worker),
-            instance: optional_text(&place.instance),
-            worker_epoch: place.worker_epoch.map(long),
-            dp_rank: place.dp_rank.map(i64::from),
-            tier: place.tier.map(Tier::label),
-            remaining_tokens: long(r.value.remaining_tokens),
-            reason: r.value.reason.label(),
-        })
-        .collect();
-    fold.triggers =
-        book.triggers.iter().map(|(kind, stamp)| LastTrigger { stamp: t.index(stamp), kind: kind.label() }).collect();
-    fold.producers = book
-        .producers
-        .iter()
-        .map(|seen| SeenSeqs {
-            id: text(&seen.id),
-            epoch: long(seen.epoch),
-            intervals: seen.intervals.iter().flat_map(|(first, last)| [long(*first), long(*last)]).collect(),
-            overflowed: seen.overflowed,
-        })
-        .collect();
+    fn copy(&mut self, copy: &'a Arc<KvCopy>) {
+        if let Some((_, written)) = self.copy.as_ref().filter(|(last, _)| Arc::ptr_eq(last, copy)) {
+            return self.out.again(written.clone());
+        }
+        let from = self.out.len();
+        self.out.copy(copy);
+        self.copy = Some((copy, from..self.out.len()));
+    }
+
+    fn position(&mut self, position: &Position) {
+        self.out.long(position.partition.0.into());
+        self.out.long(position.offset.0);
+    }
 }

@@ -29,7 +29,7 @@ pub struct Restored {
 
 /// Reads the Avro body of a state record.
 pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
-    let record: StateRecord<&str> = STATE.read(bytes)?;
+    let record: StateRecord<'_> = STATE.read(bytes)?;
     let fold = &record.fold;
     let stamps = fold.stamps.iter().map(read_stamp).collect::<Read<Vec<_>>>()?;
     Ok(Restored {

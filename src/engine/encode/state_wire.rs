@@ -1,44 +1,61 @@
 //! The Avro form of a state: public fields, then `fold`. Field names and order are the schema's.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::stamp::Stamp;
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename = "SessionState")]
-pub(super) struct StateRecord<T> {
-    pub tenant_id: T,
-    pub session_id: T,
-    pub user_id: Option<T>,
-    pub status: Option<T>,
-    pub end_reason: Option<T>,
-    pub turn_count: i64,
-    pub context_tokens: Option<i64>,
-    pub started_at: Option<i64>,
-    pub last_active: Option<i64>,
-    pub active_adapter: Option<Adapter<T>>,
-    pub kv_cache_ref: Option<KvCopy<T>>,
-    pub kv_copies: Vec<KvCopy<T>>,
-    pub residency: Option<T>,
-    pub context: Option<ContextRef<T>>,
-    pub transfer_scope: T,
-    pub parent_session_id: Option<T>,
-    pub continues_session_id: Option<T>,
-    pub taken_up_by: Option<T>,
-    #[serde(with = "pairs")]
-    pub metadata: Vec<(T, T)>,
-    pub gapped: bool,
-    pub open_suggestions: Vec<T>,
-    pub as_of: PositionRecord,
-    pub fold: Fold<T>,
+/// A state as it is read back: who it is of, and the fold. The public fields in between are passed over.
+#[derive(Deserialize)]
+pub(super) struct StateRecord<'a> {
+    pub tenant_id: &'a str,
+    pub session_id: &'a str,
+    _user_id: Option<&'a str>,
+    _status: Option<&'a str>,
+    _end_reason: Option<&'a str>,
+    _turn_count: i64,
+    _context_tokens: Option<i64>,
+    _started_at: Option<i64>,
+    _last_active: Option<i64>,
+    #[serde(borrow)]
+    _active_adapter: Option<Adapter<&'a str>>,
+    #[serde(borrow)]
+    _kv_cache_ref: Option<KvCopy<&'a str>>,
+    #[serde(borrow)]
+    _kv_copies: Passed<KvCopy<&'a str>>,
+    _residency: Option<&'a str>,
+    #[serde(borrow)]
+    _context: Option<ContextRef<'a>>,
+    _transfer_scope: &'a str,
+    _parent_session_id: Option<&'a str>,
+    _continues_session_id: Option<&'a str>,
+    _taken_up_by: Option<&'a str>,
+    #[serde(borrow)]
+    _metadata: Passed<Entry<'a>>,
+    _gapped: bool,
+    #[serde(borrow)]
+    _open_suggestions: Passed<&'a str>,
+    _as_of: PositionRecord,
+    #[serde(borrow)]
+    pub fold: Fold<&'a str>,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct ContextRef<T> {
-    pub space: T,
-    pub covers_turn: i64,
+/// An entry of a map: it lies there as a record of two fields would.
+#[derive(Deserialize)]
+struct Entry<'a> {
+    _key: &'a str,
+    _value: &'a str,
+}
+
+#[derive(Deserialize)]
+struct ContextRef<'a> {
+    _space: &'a str,
+    _covers_turn: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,7 +74,7 @@ pub(super) struct StampRecord<T> {
     pub digest: i64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Fold<T> {
     pub stamps: Vec<StampRecord<T>>,
     pub status: Option<StatusRegister<T>>,
@@ -90,7 +107,7 @@ pub(super) struct Fold<T> {
     pub as_of_time: i64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct StatusRegister<T> {
     pub stamp: i32,
     pub value: T,
@@ -99,31 +116,31 @@ pub(super) struct StatusRegister<T> {
     pub last_good_turn: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct TextRegister<T> {
     pub stamp: i32,
     pub value: Option<T>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct LongRegister {
     pub stamp: i32,
     pub value: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct AdapterRegister<T> {
     pub stamp: i32,
     pub value: Option<Adapter<T>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct CacheRegister<T> {
     pub stamp: i32,
     pub value: Option<CacheIdentity<T>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct LastTurn<T> {
     pub turn: i64,
     pub stamp: i32,
@@ -134,33 +151,33 @@ pub(super) struct LastTurn<T> {
     pub model: Option<T>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Deactivation<T> {
     pub stamp: i32,
     pub adapter_id: T,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct MetadataRegister<T> {
     pub stamp: i32,
     pub key: T,
     pub value: Option<T>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct ContextRegister<T> {
     pub stamp: i32,
     pub space: T,
     pub covers_turn: i64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Placement<T> {
     pub stamp: i32,
     pub copy: KvCopy<T>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Eviction<T> {
     pub stamp: i32,
     pub worker: Option<T>,
@@ -172,7 +189,7 @@ pub(super) struct Eviction<T> {
     pub reason: T,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct SeenSeqs<T> {
     pub id: T,
     pub epoch: i64,
@@ -180,7 +197,7 @@ pub(super) struct SeenSeqs<T> {
     pub overflowed: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct LastTrigger<T> {
     pub stamp: i32,
     pub kind: T,
@@ -209,41 +226,24 @@ impl<'a> From<&'a Stamp> for StampRecord<&'a str> {
     }
 }
 
-/// A map written from pairs in order.
-pub(super) mod pairs {
-    use std::fmt;
-    use std::marker::PhantomData;
+/// Items that are read and dropped.
+struct Passed<T>(PhantomData<T>);
 
-    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-    use serde::ser::{Serialize, Serializer};
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Passed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Passed<T>, D::Error> {
+        deserializer.deserialize_seq(Passed(PhantomData))
+    }
+}
 
-    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        pairs: &[(K, V)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Passed<T> {
+    type Value = Passed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("items")
     }
 
-    pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<Vec<(K, V)>, D::Error>
-    where
-        K: Deserialize<'de>,
-        V: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        struct PairsVisitor<K, V>(PhantomData<(K, V)>);
-        impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<K, V> {
-            type Value = Vec<(K, V)>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Passed<T>, A::Error> {
+        while seq.next_element::<T>()?.is_some() {}
+        Ok(self)
     }
 }

@@ -1,39 +1,33 @@
 //! A session's embedding as its private record.
 
-use std::borrow::Cow;
-
 use half::f16;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::codecs::VECTOR;
-use super::positional;
+use super::positional::Writer;
 use super::read::{DecodeError, name, small};
-use crate::engine::decode::codec::EncodeError;
 use crate::model::ids::Name;
 use crate::model::vector::UnitVector;
 
-/// Lengths and the turn, at most.
-const OVERHEAD_BYTES: usize = 20;
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename = "SessionVector")]
+/// A vector record as it is read back.
+#[derive(Deserialize)]
 struct VectorRecord<'a> {
     space: &'a str,
     covers_turn: i64,
-    #[serde(borrow, with = "serde_bytes")]
-    vector: Cow<'a, [u8]>,
+    #[serde(with = "serde_bytes")]
+    vector: &'a [u8],
 }
 
-/// The Avro body of a vector record: the components as f16, little-endian.
-pub fn vector(space: &Name, covers_turn: u32, vector: &UnitVector) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = vec![0; 2 * vector.dim()];
-    for (bytes, component) in bytes.chunks_exact_mut(2).zip(vector.as_slice()) {
-        bytes.copy_from_slice(&component.to_le_bytes());
-    }
-    let record = VectorRecord { space: space.as_str(), covers_turn: covers_turn.into(), vector: bytes.into() };
-    let mut body = Vec::with_capacity(OVERHEAD_BYTES + record.space.len() + record.vector.len());
-    positional::write(&mut body, &record)?;
-    Ok(body)
+/// Appends the Avro body of a vector record: the components as f16, little-endian.
+pub fn vector(bytes: &mut Vec<u8>, space: &Name, covers_turn: u32, vector: &UnitVector) {
+    let mut out = Writer::new(bytes);
+    out.name(space);
+    out.long(covers_turn.into());
+    out.filled(2 * vector.dim(), |bytes| {
+        for (bytes, component) in bytes.chunks_exact_mut(2).zip(vector.as_slice()) {
+            bytes.copy_from_slice(&component.to_le_bytes());
+        }
+    });
 }
 
 /// Reads the Avro body of a vector record: space, covered turn, vector.

@@ -1,5 +1,7 @@
 //! Structs to Avro bodies, by position.
 
+use std::ops::Range;
+
 use serde::Serialize;
 use serde::ser::{self, Impossible, Serializer};
 
@@ -10,19 +12,109 @@ pub(in crate::engine::encode) fn write<T: Serialize>(bytes: &mut Vec<u8>, value:
     value.serialize(&mut Writer { bytes })
 }
 
-struct Writer<'b> {
+/// Appends values one by one, for what is written too often to pass through structs.
+pub(in crate::engine::encode) struct Writer<'b> {
     bytes: &'b mut Vec<u8>,
 }
 
-impl Writer<'_> {
+impl<'b> Writer<'b> {
+    /// Appends to `bytes`.
+    pub fn new(bytes: &'b mut Vec<u8>) -> Writer<'b> {
+        Writer { bytes }
+    }
+
+    /// Bytes written so far, with those that were there.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Repeats what was written before.
+    pub fn again(&mut self, written: Range<usize>) {
+        self.bytes.extend_from_within(written);
+    }
+
     /// A zigzag varint.
-    fn long(&mut self, value: i64) {
+    pub fn long(&mut self, value: i64) {
         let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-        while rest >= 0x80 {
-            self.bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
+        if rest < 0x80 {
+            return self.bytes.push(rest as u8);
         }
-        self.bytes.push(rest as u8);
+        let (mut varint, mut len) = ([0; 10], 0);
+        while rest >= 0x80 {
+            varint[len] = rest as u8 | 0x80;
+            rest >>= 7;
+            len += 1;
+        }
+        varint[len] = rest as u8;
+        self.bytes.extend_from_slice(&varint[..=len]);
+    }
+
+    /// Bytes whose number is known before, filled in by `fill`.
+    pub fn filled(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
+        self.long(len as i64);
+        let from = self.bytes.len();
+        self.bytes.resize(from + len, 0);
+        fill(&mut self.bytes[from..]);
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.counted(text.as_bytes());
+    }
+
+    pub fn bool(&mut self, value: bool) {
+        self.bytes.push(value.into());
+    }
+
+    pub fn double(&mut self, value: f64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// The absent branch of an optional field.
+    pub fn none(&mut self) {
+        self.long(0);
+    }
+
+    /// The other branch; the value follows.
+    pub fn some(&mut self) {
+        self.long(1);
+    }
+
+    /// An optional field, written by `write` where it is there.
+    pub fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => {
+                self.some();
+                write(self, value);
+            }
+            None => self.none(),
+        }
+    }
+
+    pub fn optional_text(&mut self, text: Option<&str>) {
+        self.optional(text, Self::text);
+    }
+
+    pub fn optional_long(&mut self, value: Option<i64>) {
+        self.optional(value, Self::long);
+    }
+
+    /// Head of the one block of an array or a map; an empty one has none.
+    pub fn items(&mut self, len: usize) {
+        if len > 0 {
+            self.long(len as i64);
+        }
+    }
+
+    /// End of an array or a map.
+    pub fn end(&mut self) {
+        self.long(0);
+    }
+
+    /// An array of texts.
+    pub fn texts<'t>(&mut self, texts: impl ExactSizeIterator<Item = &'t str>) {
+        self.items(texts.len());
+        texts.for_each(|text| self.text(text));
+        self.end();
     }
 
     fn counted(&mut self, bytes: &[u8]) {
@@ -30,16 +122,9 @@ impl Writer<'_> {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The one block of an array or a map; an empty one has none.
     fn block(&mut self, len: Option<usize>) -> Result<(), EncodeError> {
-        match len {
-            Some(0) => Ok(()),
-            Some(len) => {
-                self.long(len as i64);
-                Ok(())
-            }
-            None => Err(UNSUPPORTED),
-        }
+        self.items(len.ok_or(UNSUPPORTED)?);
+        Ok(())
     }
 }
 
