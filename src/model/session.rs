@@ -259,7 +259,7 @@ pub struct SessionView {
     /// Pointer into the user's own conversation store.
     pub context_ref: Option<Name>,
     /// Metadata as compact JSON texts by key.
-    pub metadata: BTreeMap<Arc<str>, Arc<str>>,
+    pub metadata: LiteMap<Arc<str>, Arc<str>>,
     /// Some of a producer's events have not arrived.
     pub gapped: bool,
     /// Open suggestions, oldest first.

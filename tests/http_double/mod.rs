@@ -1,6 +1,5 @@
 //! A query port that answers from plain values, and a client that keeps what came back.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -163,7 +162,7 @@ fn view(tenant: &TenantId, session: &SessionId) -> SessionView {
         continues: None,
         taken_up_by: None,
         context_ref: None,
-        metadata: BTreeMap::new(),
+        metadata: Default::default(),
         gapped: false,
         open_suggestions: Vec::new(),
         as_of: AS_OF,

@@ -38,7 +38,7 @@ fn replay(log: &str) -> String {
         }
         for record in effects.stream().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer)) {
             let OutValue::Json(text) = record.value else { panic!("suggestions are JSON here") };
-            out.push_str(&format!("# {offset} {}\n", headers(&record.headers)));
+            out.push_str(&format!("# {offset} {}\n", headers(record.headers)));
             let value: Value = serde_json::from_slice(text).expect("JSON");
             out.push_str(&format!("{value:#}\n"));
         }

@@ -50,7 +50,7 @@ pub fn view() -> BoxedStrategy<SessionView> {
             continues: l.2.1,
             taken_up_by: l.2.2,
             context_ref: l.3,
-            metadata: l.4,
+            metadata: l.4.into_iter().collect(),
             gapped: l.5,
             open_suggestions: l.6,
             as_of: l.7,

@@ -1,6 +1,5 @@
 //! A session as most are, for tests of size, form and stored bytes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -60,7 +59,8 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
     let [started, turn, drift, stop] = [stamp(0), stamp(4), stamp(3), stamp(5)];
     let cache = copy().cache.clone();
     let metadata = [("plan", "\"pro\""), ("tries", "3"), ("tags", "[\"a\",\"b\"]")];
-    let metadata: BTreeMap<Arc<str>, Arc<str>> = metadata.map(|(k, v)| (Arc::from(k), Arc::from(v))).into();
+    let metadata: LiteMap<Arc<str>, Arc<str>> =
+        metadata.into_iter().map(|(k, v)| (Arc::from(k), Arc::from(v))).collect();
     let facets = Facets {
         status: Some(register(&stop, LiveStatus::Interrupted(crate::model::event::InterruptReason::Timeout, Some(4)))),
         turn_count: 4,
