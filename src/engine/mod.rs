@@ -15,6 +15,7 @@ pub mod fold;
 pub mod index;
 pub mod ledger;
 mod lifecycle;
+mod positional;
 pub mod process;
 mod queries;
 pub mod query;

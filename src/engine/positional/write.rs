@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde::ser::{self, Impossible, Serializer};
 
-use crate::engine::decode::codec::EncodeError;
+use super::EncodeError;
 
 /// Appends the Avro form of a value.
-pub(in crate::engine::encode) fn write<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
+pub(crate) fn write<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
     value.serialize(&mut Writer { bytes })
 }
 
