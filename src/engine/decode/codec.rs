@@ -54,7 +54,11 @@ impl Codec {
     /// The path at which reading a datum fails, by name. Slow: this is only for the message of a refusal.
     pub fn stopped_at<T: DeserializeOwned>(&self, mut bytes: &[u8]) -> Option<String> {
         match self.reader.read_deser::<Tracked<T>>(&mut bytes) {
-            Ok(Tracked(Err(path))) => Some(path),
+            // What follows is a key of metadata: the payload's word, not the schema's.
+            Ok(Tracked(Err(path))) => Some(match path.split_once(".metadata.") {
+                Some((body, _)) => format!("{body}.metadata"),
+                None => path,
+            }),
             _ => None,
         }
     }

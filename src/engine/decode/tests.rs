@@ -9,6 +9,8 @@ use super::arbitrary_datum::datum;
 use super::codec::{DatumFault, EVENT};
 use super::wire::{SessionEvent, Unpacked};
 use crate::engine::positional;
+use crate::engine::record::Record;
+use crate::model::position::Position;
 
 #[derive(Debug, PartialEq)]
 enum Reading {
@@ -86,4 +88,32 @@ proptest! {
 /// Any byte, or one that can be the number of a branch or a short length.
 fn damage() -> impl Strategy<Value = (prop::sample::Index, u8)> {
     (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), 0u8..8])
+}
+
+#[test]
+fn a_refusal_names_the_field_and_nothing_of_the_payload() {
+    let text = br#"{"event_id":"e","tenant_id":"t","session_id":"s","occurred_at":1,"type":"session_snapshot",
+        "kv_copies":[{"tier":"hot","location":"evicted","cached_tokens":1,"created_at":1,"cache":{"namespace":"n"},
+        "quantization":{"quantized_store":{"precision":"Q4","compression_ratio":4}}}],"metadata":{"secret":"secret"}}"#;
+    let datum = EVENT.write(&SessionEvent::from(super::json::read(text).unwrap())).unwrap();
+    let header = crate::engine::encode::event_single_object_header();
+    let messages = (0..datum.len()).map(|cut| {
+        let value = [&header[..], &datum[..cut]].concat();
+        let record = Record {
+            position: Position::default(),
+            timestamp: None,
+            key: None,
+            value: Some(&value),
+            traceparent: None,
+            writer: None,
+        };
+        super::decode(&record).unwrap_err().message
+    });
+    let mut messages: Vec<String> = messages.collect();
+    messages.dedup();
+    assert!(!messages.iter().any(|message| message.contains("secret")), "{messages:?}");
+    for field in ["event_id", "session_snapshot.kv_copies[0].cache.namespace", "session_snapshot.metadata", "tick"] {
+        let message = format!("no datum of its schema: stopped at {field}");
+        assert!(messages.contains(&message), "{field}: {messages:#?}");
+    }
 }
