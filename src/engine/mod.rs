@@ -16,6 +16,7 @@ pub mod index;
 pub mod ledger;
 mod lifecycle;
 pub mod listings;
+mod positional;
 pub mod process;
 mod queries;
 pub mod query;

@@ -66,18 +66,18 @@ pub fn framed(body: &[u8]) -> Vec<u8> {
     [&[0, 0, 0, 0, 7][..], body].concat()
 }
 
-/// Decodes a value.
-pub fn decode_bytes(value: &[u8]) -> Result<wire::Event, Rejection> {
+/// Decodes a value. Events borrow from it: it is kept until the test ends, so that they may be compared.
+pub fn decode_bytes(value: &[u8]) -> Result<wire::Event<'static>, Rejection> {
     decode_with(value, None)
 }
 
 /// Decodes a value whose schema id resolved to `writer`.
-pub fn decode_with(value: &[u8], writer: Option<&WriterSchema>) -> Result<wire::Event, Rejection> {
+pub fn decode_with<'w>(value: &[u8], writer: Option<&'w WriterSchema>) -> Result<wire::Event<'w>, Rejection> {
     decode(&Record {
         position: Position::default(),
         timestamp: None,
         key: None,
-        value: Some(value),
+        value: Some(value.to_vec().leak()),
         traceparent: None,
         writer,
     })

@@ -8,7 +8,8 @@ use apache_avro::schema_compatibility::SchemaCompatibility;
 
 use super::codec::{DatumFault, EVENT, cap_allocation, fingerprint};
 use super::strict;
-use super::wire::{Body, Envelope, Event, Metadata, SessionEvent};
+use super::wire::{Body, Event, Metadata, SessionEvent, Unpacked};
+use crate::engine::positional;
 use crate::model::verdict::{RejectReason, Rejection};
 
 /// The schema a Confluent-framed record was written with, as the registry gave it.
@@ -40,7 +41,7 @@ impl WriterSchema {
     }
 
     /// Reads a datum written with this schema.
-    pub(super) fn read(&self, body: &[u8]) -> Result<Event, Rejection> {
+    pub(super) fn read<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, Rejection> {
         match &self.other {
             None => read(body),
             Some(schema) => read_resolved(schema, body),
@@ -49,7 +50,7 @@ impl WriterSchema {
 }
 
 /// Reads a single-object encoded body. Only fingerprints of embedded schemas are known.
-pub(super) fn read_fingerprinted(fingerprint: [u8; 8], body: &[u8]) -> Result<Event, Rejection> {
+pub(super) fn read_fingerprinted(fingerprint: [u8; 8], body: &[u8]) -> Result<Event<'_>, Rejection> {
     if fingerprint == EVENT.fingerprint {
         read(body)
     } else {
@@ -57,12 +58,19 @@ pub(super) fn read_fingerprinted(fingerprint: [u8; 8], body: &[u8]) -> Result<Ev
     }
 }
 
-fn read(body: &[u8]) -> Result<Event, Rejection> {
-    event(EVENT.read::<SessionEvent>(body).map_err(|fault| refusal(&fault))?)
+fn read(body: &[u8]) -> Result<Event<'_>, Rejection> {
+    let record = positional::read_record(body).map_err(|fault| match fault {
+        DatumFault::Malformed(byte) => {
+            let field = EVENT.stopped_at::<SessionEvent<'static>>(body);
+            refusal(&DatumFault::Malformed(field.unwrap_or(byte)))
+        }
+        trailing => refusal(&trailing),
+    })?;
+    event(record)
 }
 
 /// The slow path: a tree of values, resolved against our schema. The Avro crate's serde reader cannot resolve.
-fn read_resolved(writer: &Schema, body: &[u8]) -> Result<Event, Rejection> {
+fn read_resolved(writer: &Schema, body: &[u8]) -> Result<Event<'static>, Rejection> {
     let malformed = |_| Rejection::new(RejectReason::Malformed, "no datum of its schema");
     let reader = GenericDatumReader::builder(writer).reader_schema(EVENT.schema).build().map_err(malformed)?;
     let mut rest = body;
@@ -70,7 +78,7 @@ fn read_resolved(writer: &Schema, body: &[u8]) -> Result<Event, Rejection> {
     if !rest.is_empty() {
         return Err(refusal(&DatumFault::Trailing(rest.len())));
     }
-    event(apache_avro::from_value::<SessionEvent>(&value).map_err(malformed)?)
+    event(apache_avro::from_value::<SessionEvent<'static>>(&value).map_err(malformed)?.into())
 }
 
 fn refusal(fault: &DatumFault) -> Rejection {
@@ -82,35 +90,26 @@ fn refusal(fault: &DatumFault) -> Rejection {
 }
 
 /// Takes the body that `type` names, and brings metadata into the form that JSON gives.
-fn event(mut record: SessionEvent) -> Result<Event, Rejection> {
-    let set = record.bodies_set();
-    let body = record.take_body();
+fn event(record: Unpacked<'_>) -> Result<Event<'_>, Rejection> {
+    let Unpacked { envelope, kind, bodies, body } = record;
     let mut body = match body {
-        Err(()) => return Err(Rejection::new(RejectReason::UnknownType, "type: names no body of the contract")),
-        Ok(Some(_)) if set > 1 => {
+        Some(_) if bodies > 1 => {
             return Err(Rejection::new(RejectReason::InvalidField, "type: more than one body is set"));
         }
-        Ok(Some(body)) => body,
-        Ok(None) if record.kind == "tick" && set == 0 => Body::Tick(Default::default()),
-        Ok(None) => {
-            return Err(Rejection::new(RejectReason::MissingField, format!("{}: the body is not set", record.kind)));
+        Some(body) => body,
+        None if kind == "tick" && bodies == 0 => Body::Tick(Default::default()),
+        None if Body::LABELS.contains(&&*kind) => {
+            return Err(Rejection::new(RejectReason::MissingField, format!("{kind}: the body is not set")));
         }
+        None => return Err(Rejection::new(RejectReason::UnknownType, "type: names no body of the contract")),
     };
     if let Some(metadata) = metadata_of(&mut body) {
         compact(metadata)?;
     }
-    let envelope = Envelope {
-        event_id: record.event_id,
-        tenant_id: record.tenant_id,
-        session_id: record.session_id,
-        user_id: record.user_id,
-        occurred_at: record.occurred_at,
-        producer: record.producer,
-    };
     Ok(Event { envelope, body })
 }
 
-fn metadata_of(body: &mut Body) -> Option<&mut Metadata> {
+fn metadata_of<'b, 'a>(body: &'b mut Body<'a>) -> Option<&'b mut Metadata<'a>> {
     match body {
         Body::SessionStarted(b) => b.metadata.as_mut(),
         Body::SessionSnapshot(b) => b.metadata.as_mut(),
@@ -119,10 +118,10 @@ fn metadata_of(body: &mut Body) -> Option<&mut Metadata> {
     }
 }
 
-fn compact(metadata: &mut Metadata) -> Result<(), Rejection> {
+fn compact(metadata: &mut Metadata<'_>) -> Result<(), Rejection> {
     for text in metadata.0.values_mut() {
         match strict::parse(text.as_bytes()) {
-            Ok(value) => *text = value.to_string(),
+            Ok(value) => *text = value.to_string().into(),
             Err(_) => return Err(Rejection::new(RejectReason::InvalidField, "metadata: a value is no JSON text")),
         }
     }

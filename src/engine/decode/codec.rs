@@ -10,6 +10,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
+pub use crate::engine::positional::{DatumFault, EncodeError};
+
 /// Most bytes that one length within a datum may ask for. Records are at most 1 MiB; ours may be larger
 /// than what came in, but never by that much.
 const MAX_ALLOCATION_BYTES: usize = 2 * 1024 * 1024;
@@ -17,22 +19,6 @@ const MAX_ALLOCATION_BYTES: usize = 2 * 1024 * 1024;
 /// `SessionEvent`
 pub(crate) static EVENT: LazyLock<Codec> =
     LazyLock::new(|| Codec::new(include_str!("../../../schemas/session-event.avsc")));
-
-/// Why a datum cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DatumFault {
-    /// It ends early or is no datum of the schema.
-    #[error("no datum of its schema: stopped at {0}")]
-    Malformed(String),
-    /// A whole datum, and bytes after it.
-    #[error("{0} bytes follow the datum")]
-    Trailing(usize),
-}
-
-/// A value does not fit its schema: a defect of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("value does not fit its schema: {0}")]
-pub struct EncodeError(pub(crate) &'static str);
 
 /// A schema and what reads and writes it.
 pub(crate) struct Codec {
@@ -58,16 +44,6 @@ impl Codec {
         Codec { text, schema, fingerprint: fingerprint(schema), name, reader, writer }
     }
 
-    /// Reads exactly one datum.
-    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DatumFault> {
-        let mut rest = bytes;
-        match self.reader.read_deser::<T>(&mut rest) {
-            Ok(value) if rest.is_empty() => Ok(value),
-            Ok(_) => Err(DatumFault::Trailing(rest.len())),
-            Err(_) => Err(DatumFault::Malformed(self.stopped_at::<T>(bytes))),
-        }
-    }
-
     /// Writes one datum.
     pub fn write<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::with_capacity(1024);
@@ -75,11 +51,15 @@ impl Codec {
         Ok(bytes)
     }
 
-    /// The path at which reading fails: reads once more, since keeping track costs.
-    fn stopped_at<T: DeserializeOwned>(&self, mut bytes: &[u8]) -> String {
+    /// The path at which reading a datum fails, by name. Slow: this is only for the message of a refusal.
+    pub fn stopped_at<T: DeserializeOwned>(&self, mut bytes: &[u8]) -> Option<String> {
         match self.reader.read_deser::<Tracked<T>>(&mut bytes) {
-            Ok(Tracked(Err(path))) => path,
-            _ => ".".to_owned(),
+            // What follows is a key of metadata: the payload's word, not the schema's.
+            Ok(Tracked(Err(path))) => Some(match path.split_once(".metadata.") {
+                Some((body, _)) => format!("{body}.metadata"),
+                None => path,
+            }),
+            _ => None,
         }
     }
 }

@@ -14,7 +14,7 @@ struct Kind {
     kind: String,
 }
 
-pub(super) fn read(text: &[u8]) -> Result<Event, Rejection> {
+pub(super) fn read(text: &[u8]) -> Result<Event<'static>, Rejection> {
     let value = strict::parse(text).map_err(|fault| {
         let reason = match fault {
             JsonFault::Trailing => RejectReason::TrailingBytes,

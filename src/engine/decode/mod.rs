@@ -9,6 +9,11 @@ mod lent;
 mod strict;
 pub mod wire;
 
+#[cfg(test)]
+mod arbitrary_datum;
+#[cfg(test)]
+mod tests;
+
 pub use avro::WriterSchema;
 
 use crate::engine::record::Record;
@@ -19,9 +24,9 @@ pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// Deepest nesting of a JSON record, the outermost object counted.
 pub const MAX_JSON_DEPTH: usize = 16;
 
-/// Reads a record's value. Errors: `malformed`, `trailing_bytes`, `unknown_schema`, `unknown_type`,
-/// `missing_field`, `invalid_field` (of the wrong shape), `too_large`.
-pub fn decode(record: &Record<'_>) -> Result<wire::Event, Rejection> {
+/// Reads a record's value; an event in our own Avro schema borrows from it. Errors: `malformed`, `trailing_bytes`,
+/// `unknown_schema`, `unknown_type`, `missing_field`, `invalid_field` (of the wrong shape), `too_large`.
+pub fn decode<'a>(record: &Record<'a>) -> Result<wire::Event<'a>, Rejection> {
     let refuse = |reason, message: &str| Err(Rejection::new(reason, message));
     let Some(value) = record.value else { return refuse(RejectReason::Malformed, "the value is null") };
     if value.len() > MAX_RECORD_BYTES {

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::positional;
 use crate::engine::decode::codec::{DatumFault, EncodeError, fingerprint, parse_embedded};
+use crate::engine::positional;
 
 /// The schema of an output topic. Structs that are written and read with it have its fields in its order.
 pub(super) struct Output {

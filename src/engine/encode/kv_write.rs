@@ -1,7 +1,7 @@
 //! KV copies, cache identities and adapters, appended field by field in the schemas' order.
 
-use super::positional::Writer;
 use super::read::long;
+use crate::engine::positional::Writer;
 use crate::model::ids::Name;
 use crate::model::kv::{Adapter, CacheIdentity, KvCopy, Location, Quantization};
 

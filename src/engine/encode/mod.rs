@@ -8,7 +8,6 @@ mod headers;
 pub mod keys;
 mod kv;
 mod kv_write;
-mod positional;
 mod read;
 mod rows;
 mod rows_read;
@@ -53,6 +52,6 @@ use crate::engine::decode::codec::EVENT;
 use crate::engine::decode::wire;
 
 /// An event as an Avro body of the event schema, for producers.
-pub fn event(event: wire::Event) -> Result<Vec<u8>, EncodeError> {
+pub fn event(event: wire::Event<'_>) -> Result<Vec<u8>, EncodeError> {
     EVENT.write(&wire::SessionEvent::from(event))
 }

@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::positional::Writer;
 use super::read::long;
+use crate::engine::positional::Writer;
 use crate::model::ids::SessionId;
 use crate::model::kv::{KvCopy, Tier};
 use crate::model::position::Position;

@@ -4,8 +4,8 @@ use half::f16;
 use serde::Deserialize;
 
 use super::codecs::VECTOR;
-use super::positional::Writer;
 use super::read::{DecodeError, name, small};
+use crate::engine::positional::Writer;
 use crate::model::ids::Name;
 use crate::model::vector::UnitVector;
 

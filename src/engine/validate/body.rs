@@ -13,7 +13,7 @@ use crate::model::ids::{SessionId, SuggestionId};
 use crate::model::kv::Adapter;
 
 /// Checks a session's body. `fault` is set where an unusable embedding was dropped from it.
-pub(super) fn check(body: wire::Body, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<SessionBody> {
+pub(super) fn check(body: wire::Body<'_>, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<SessionBody> {
     use wire::Body as B;
     Ok(match &body {
         B::SessionStarted(b) => SessionBody::Started(started(b)?),
@@ -56,26 +56,26 @@ pub(super) fn check(body: wire::Body, limits: &Limits<'_>, fault: &mut Option<St
     })
 }
 
-fn session(name: &'static str, id: &Option<String>) -> Checked<Option<SessionId>> {
+fn session(name: &'static str, id: &Option<wire::Text<'_>>) -> Checked<Option<SessionId>> {
     At::field(name).optional(id, |at, v| at.check(SessionId::new(v)))
 }
 
-fn suggestion(id: &Option<String>) -> Checked<Option<SuggestionId>> {
+fn suggestion(id: &Option<wire::Text<'_>>) -> Checked<Option<SuggestionId>> {
     At::field("suggestion_id").optional(id, |at, v| at.check(SuggestionId::new(v)))
 }
 
-fn scope(scope: &Option<String>) -> Checked<Option<TransferScope>> {
+fn scope(scope: &Option<wire::Text<'_>>) -> Checked<Option<TransferScope>> {
     At::field("transfer_scope").optional(scope, |at, v| word!(at, v, TransferScope))
 }
 
-fn adapter_use(b: &wire::AdapterUse) -> Checked<Adapter> {
+fn adapter_use(b: &wire::AdapterUse<'_>) -> Checked<Adapter> {
     Ok(Adapter {
         id: At::field("adapter_id").name(&b.adapter_id)?,
         version: At::field("version").optional_name(&b.version)?,
     })
 }
 
-fn started(b: &wire::SessionStarted) -> Checked<Started> {
+fn started(b: &wire::SessionStarted<'_>) -> Checked<Started> {
     Ok(Started {
         parent: session("parent_session_id", &b.parent_session_id)?,
         continues: session("continues_session_id", &b.continues_session_id)?,
@@ -87,7 +87,7 @@ fn started(b: &wire::SessionStarted) -> Checked<Started> {
     })
 }
 
-fn turn(b: &wire::TurnCompleted, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<Turn> {
+fn turn(b: &wire::TurnCompleted<'_>, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<Turn> {
     let input_tokens = At::field("input_tokens").count(b.input_tokens)?;
     let output_tokens = At::field("output_tokens").count(b.output_tokens)?;
     let cached_tokens = At::field("cached_tokens").optional_count(&b.cached_tokens)?;
@@ -120,7 +120,7 @@ fn turn(b: &wire::TurnCompleted, limits: &Limits<'_>, fault: &mut Option<String>
     })
 }
 
-fn resumed(b: &wire::SessionResumed) -> Checked<Resumed> {
+fn resumed(b: &wire::SessionResumed<'_>) -> Checked<Resumed> {
     Ok(Resumed {
         suggestion_id: suggestion(&b.suggestion_id)?,
         from_session: session("from_session_id", &b.from_session_id)?,
@@ -132,7 +132,7 @@ fn resumed(b: &wire::SessionResumed) -> Checked<Resumed> {
     })
 }
 
-fn snapshot(b: &wire::SessionSnapshot, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<Snapshot> {
+fn snapshot(b: &wire::SessionSnapshot<'_>, limits: &Limits<'_>, fault: &mut Option<String>) -> Checked<Snapshot> {
     let past = |at: &At<'_>, v: &wire::Moment| at.past(v.0, limits.latest);
     let sent = b.kv_copies.as_deref().unwrap_or_default();
     let mut chain = At::field("prefix").optional(&b.prefix, prefix::check)?;

@@ -10,7 +10,7 @@ use crate::model::verdict::{RejectReason, Rejection};
 /// Checks an embedding. Where its vector or space is unusable, sets `fault` and gives `None`.
 pub(super) fn check(
     at: &At<'_>,
-    context: &wire::Context,
+    context: &wire::Context<'_>,
     limits: &Limits<'_>,
     fault: &mut Option<String>,
 ) -> Checked<Option<Context>> {
@@ -31,7 +31,7 @@ pub(super) fn check(
 
 /// Checks an embedding that is all there is to an event: dropping it would leave nothing, so an unusable one
 /// refuses the event.
-pub(super) fn alone(context: &wire::Context, limits: &Limits<'_>) -> Checked<Context> {
+pub(super) fn alone(context: &wire::Context<'_>, limits: &Limits<'_>) -> Checked<Context> {
     let mut fault = None;
     let checked = check(&At::BODY, context, limits, &mut fault)?;
     checked.ok_or_else(|| Rejection::new(RejectReason::BadContext, fault.unwrap_or_default()))
@@ -39,7 +39,7 @@ pub(super) fn alone(context: &wire::Context, limits: &Limits<'_>) -> Checked<Con
 
 /// Checks an optional embedding.
 pub(super) fn optional(
-    context: &Option<wire::Context>,
+    context: &Option<wire::Context<'_>>,
     limits: &Limits<'_>,
     fault: &mut Option<String>,
 ) -> Checked<Option<Context>> {

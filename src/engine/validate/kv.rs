@@ -8,11 +8,11 @@ use crate::model::event::KvEvicted;
 use crate::model::kv::{Adapter, CacheIdentity, EvictReason, EvictedPlace, KvCopy, Location, Quantization, Tier};
 use crate::model::prefix::PrefixUpdate;
 
-pub(super) fn adapter(at: &At<'_>, adapter: &wire::Adapter<String>) -> Checked<Adapter> {
+pub(super) fn adapter(at: &At<'_>, adapter: &wire::Adapter<wire::Text<'_>>) -> Checked<Adapter> {
     Ok(Adapter { id: at.to("id").name(&adapter.id)?, version: at.to("version").optional_name(&adapter.version)? })
 }
 
-pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<String>) -> Checked<CacheIdentity> {
+pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<wire::Text<'_>>) -> Checked<CacheIdentity> {
     Ok(CacheIdentity {
         namespace: at.to("namespace").name(&cache.namespace)?,
         adapter: at.to("adapter").optional(&cache.adapter, adapter)?,
@@ -23,7 +23,7 @@ pub(super) fn cache(at: &At<'_>, cache: &wire::CacheIdentity<String>) -> Checked
 /// Checks a copy, and the chain sent with it.
 pub(super) fn copy(
     at: &At<'_>,
-    copy: &wire::KvCopy<String>,
+    copy: &wire::EventKvCopy<'_>,
     limits: &Limits<'_>,
 ) -> Checked<(KvCopy, Option<PrefixUpdate>)> {
     let checked = KvCopy {
@@ -43,8 +43,8 @@ pub(super) fn copy(
     Ok((checked, chain))
 }
 
-fn location(at: &At<'_>, location: &wire::Location<String>) -> Checked<Location> {
-    match (location.kind.as_str(), &location.memory, &location.disk, &location.external) {
+fn location(at: &At<'_>, location: &wire::Location<wire::Text<'_>>) -> Checked<Location> {
+    match (&*location.kind, &location.memory, &location.disk, &location.external) {
         ("memory", Some(v), None, None) => {
             Ok(Location::Memory { offset: at.to("memory").to("offset").count(v.offset)? })
         }
@@ -76,9 +76,9 @@ fn is_relative(path: &str) -> bool {
     !path.starts_with(['/', '\\']) && !drive && !path.contains('\0') && path.split(['/', '\\']).all(|step| step != "..")
 }
 
-fn quantization(at: &At<'_>, quantization: &wire::Quantization<String>) -> Checked<Quantization> {
+fn quantization(at: &At<'_>, quantization: &wire::Quantization<wire::Text<'_>>) -> Checked<Quantization> {
     let wire::Quantization { kind, high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid } = quantization;
-    match (kind.as_str(), high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid) {
+    match (&**kind, high_precision_tail, quantized_store, hybrid, turbo_quant_hybrid) {
         ("high_precision_tail", Some(v), None, None, None) => {
             let at = at.to("high_precision_tail");
             Ok(Quantization::HighPrecisionTail {
@@ -115,7 +115,7 @@ fn quantization(at: &At<'_>, quantization: &wire::Quantization<String>) -> Check
     }
 }
 
-pub(super) fn evicted(evicted: &wire::KvCacheEvicted) -> Checked<KvEvicted> {
+pub(super) fn evicted(evicted: &wire::KvCacheEvicted<'_>) -> Checked<KvEvicted> {
     Ok(KvEvicted {
         place: EvictedPlace {
             worker: At::field("worker").optional_name(&evicted.worker)?,

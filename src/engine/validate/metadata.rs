@@ -14,7 +14,7 @@ const MAX_VALUE_BYTES: usize = 256;
 /// Most bytes of all keys and values together, inclusive.
 const MAX_TOTAL_BYTES: usize = 8 * 1024;
 
-pub(super) fn check(metadata: &wire::Metadata) -> Checked<MetadataPatch> {
+pub(super) fn check(metadata: &wire::Metadata<'_>) -> Checked<MetadataPatch> {
     let at = At::field("metadata");
     if metadata.0.len() > MAX_METADATA_KEYS {
         return Err(at.invalid(format_args!("must have at most {MAX_METADATA_KEYS} keys")));
@@ -32,13 +32,13 @@ pub(super) fn check(metadata: &wire::Metadata) -> Checked<MetadataPatch> {
     if total > MAX_TOTAL_BYTES {
         return Err(at.invalid("must have at most 8 KiB"));
     }
-    let patch = |(key, value): (&String, &String)| {
-        let value = (value != "null").then(|| Arc::from(value.as_str()));
-        (Arc::from(key.as_str()), value)
+    let patch = |(key, value): (&wire::Text<'_>, &wire::Text<'_>)| {
+        let value = (value != "null").then(|| Arc::from(&**value));
+        (Arc::from(&**key), value)
     };
     Ok(metadata.0.iter().map(patch).collect())
 }
 
-pub(super) fn optional(metadata: &Option<wire::Metadata>) -> Checked<MetadataPatch> {
+pub(super) fn optional(metadata: &Option<wire::Metadata<'_>>) -> Checked<MetadataPatch> {
     metadata.as_ref().map_or(Ok(MetadataPatch::new()), check)
 }

@@ -31,7 +31,7 @@ pub const ALL_TENANTS: &str = "*";
 /// Checks every limit. `timestamp` is the broker's, if the record has one. Errors: `invalid_field`,
 /// `missing_field`, `too_early`, `prefix_too_long`, and `bad_context` where the settings say so.
 pub fn validate(
-    event: wire::Event,
+    event: wire::Event<'_>,
     settings: &EngineSettings,
     timestamp: Option<EventTime>,
 ) -> Result<ValidEvent, Rejection> {
@@ -68,7 +68,7 @@ fn latest_instant(occurred_at: EventTime, timestamp: Option<EventTime>) -> Check
     Ok(latest)
 }
 
-fn producer(producer: &wire::Producer) -> Checked<Producer> {
+fn producer(producer: &wire::Producer<'_>) -> Checked<Producer> {
     let at = At::field("producer");
     Ok(Producer {
         id: at.to("id").name(&producer.id)?,
@@ -78,8 +78,8 @@ fn producer(producer: &wire::Producer) -> Checked<Producer> {
 }
 
 fn subject(
-    envelope: &wire::Envelope,
-    body: wire::Body,
+    envelope: &wire::Envelope<'_>,
+    body: wire::Body<'_>,
     limits: &Limits<'_>,
     context_fault: &mut Option<String>,
 ) -> Checked<Subject> {
@@ -103,14 +103,14 @@ fn subject(
     Ok(Subject::Session { tenant, session, user, body })
 }
 
-fn session_id(envelope: &wire::Envelope) -> Checked<SessionId> {
+fn session_id(envelope: &wire::Envelope<'_>) -> Checked<SessionId> {
     let at = At::field("session_id");
     let text = envelope.session_id.as_deref().ok_or_else(|| at.missing())?;
     at.check(SessionId::new(text))
 }
 
-fn erasure_scope(envelope: &wire::Envelope, erased: &wire::SubjectErased) -> Checked<ErasureScope> {
-    match erased.scope.as_str() {
+fn erasure_scope(envelope: &wire::Envelope<'_>, erased: &wire::SubjectErased<'_>) -> Checked<ErasureScope> {
+    match &*erased.scope {
         "session" => Ok(ErasureScope::Session(session_id(envelope)?)),
         "user" => {
             let at = At::field("user_id");

@@ -6,7 +6,7 @@ use crate::model::prefix::{MAX_PREFIX_POSITIONS, PrefixFamily, PrefixUpdate};
 use crate::model::verdict::{RejectReason, Rejection};
 
 /// Checks a part of a chain. Errors: `invalid_field`, and `prefix_too_long` beyond 16,384 positions.
-pub(super) fn check(at: &At<'_>, prefix: &wire::Prefix) -> Checked<PrefixUpdate> {
+pub(super) fn check(at: &At<'_>, prefix: &wire::Prefix<'_>) -> Checked<PrefixUpdate> {
     let stride = at.to("stride").positive_small(prefix.stride.unwrap_or(1))?;
     let from_block = at.to("from_block").count(prefix.from_block.unwrap_or(0))?;
     if !from_block.is_multiple_of(u64::from(stride)) {

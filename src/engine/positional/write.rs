@@ -5,15 +5,15 @@ use std::ops::Range;
 use serde::Serialize;
 use serde::ser::{self, Impossible, Serializer};
 
-use crate::engine::decode::codec::EncodeError;
+use super::EncodeError;
 
 /// Appends the Avro form of a value.
-pub(in crate::engine::encode) fn write<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
+pub(crate) fn write<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
     value.serialize(&mut Writer { bytes })
 }
 
 /// Appends values one by one, for what is written too often to pass through structs.
-pub(in crate::engine::encode) struct Writer<'b> {
+pub(crate) struct Writer<'b> {
     bytes: &'b mut Vec<u8>,
 }
 

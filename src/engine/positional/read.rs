@@ -1,79 +1,19 @@
-//! Avro bodies to structs, by position. Nothing is allocated by an announced length that the bytes left
-//! could not hold.
+//! Avro bodies to serde's structs, by position.
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::engine::decode::codec::DatumFault;
+use super::DatumFault;
+use super::bytes::{Malformed, Reader};
 
 /// Reads exactly one value.
-pub(in crate::engine::encode) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, DatumFault> {
-    let mut reader = Reader { rest: bytes };
-    let value = T::deserialize(&mut reader);
-    match (value, reader.rest.len()) {
-        (Ok(value), 0) => Ok(value),
-        (Ok(_), left) => Err(DatumFault::Trailing(left)),
-        (Err(_), left) => Err(DatumFault::Malformed(format!("byte {}", bytes.len() - left))),
-    }
+pub(crate) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, DatumFault> {
+    Reader::whole(bytes, |reader| T::deserialize(reader))
 }
-
-struct Reader<'b> {
-    rest: &'b [u8],
-}
-
-/// The bytes are not what the struct asks for; where is known to the caller.
-#[derive(Debug, thiserror::Error)]
-#[error("malformed")]
-struct Malformed;
 
 impl de::Error for Malformed {
     fn custom<T: std::fmt::Display>(_: T) -> Malformed {
         Malformed
-    }
-}
-
-impl<'b> Reader<'b> {
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        let (first, rest) = self.rest.split_first().ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(*first)
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    /// A zigzag varint of at most ten bytes.
-    fn long(&mut self) -> Result<i64, Malformed> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
-            }
-        }
-        Err(Malformed)
-    }
-
-    fn counted(&mut self) -> Result<&'b [u8], Malformed> {
-        let len = usize::try_from(self.long()?).map_err(|_| Malformed)?;
-        self.take(len)
-    }
-
-    fn text(&mut self) -> Result<&'b str, Malformed> {
-        std::str::from_utf8(self.counted()?).map_err(|_| Malformed)
-    }
-
-    /// Items of the next block. Where the count is negative, the block's size in bytes follows.
-    fn block(&mut self) -> Result<u64, Malformed> {
-        let count = self.long()?;
-        if count < 0 {
-            self.long()?;
-        }
-        Ok(count.unsigned_abs())
     }
 }
 
@@ -86,11 +26,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.byte()? {
-            0 => visitor.visit_bool(false),
-            1 => visitor.visit_bool(true),
-            _ => Err(Malformed),
-        }
+        visitor.visit_bool(self.boolean()?)
     }
 
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -102,8 +38,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        let bytes = self.take(8)?.try_into().map_err(|_| Malformed)?;
-        visitor.visit_f64(f64::from_le_bytes(bytes))
+        visitor.visit_f64(self.double()?)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -123,10 +58,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.long()? {
-            0 => visitor.visit_none(),
-            1 => visitor.visit_some(self),
-            _ => Err(Malformed),
+        match self.is_some()? {
+            false => visitor.visit_none(),
+            true => visitor.visit_some(self),
         }
     }
 
@@ -201,14 +135,19 @@ impl<'de> SeqAccess<'de> for Blocks<'_, 'de> {
         if self.left == 0 {
             return Ok(None);
         }
+        let before = self.reader.left();
         let item = seed.deserialize(&mut *self.reader)?;
+        // Items of no bytes would let a few bytes ask for any number of rounds. No schema of ours has any.
+        if self.reader.left() == before {
+            return Err(Malformed);
+        }
         self.item_done()?;
         Ok(Some(item))
     }
 
     /// No item of ours takes less than a byte.
     fn size_hint(&self) -> Option<usize> {
-        Some(self.reader.rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX)))
+        Some(self.reader.left().min(usize::try_from(self.left).unwrap_or(usize::MAX)))
     }
 }
 
