@@ -77,14 +77,14 @@ proptest! {
         for step in steps {
             match step {
                 Step::Upsert(n, v, owner) => {
-                    let unit = UnitVector::normalised(&mut v.clone()).expect("has a direction");
+                    let unit = UnitVector::normalised(&v).expect("has a direction");
                     prop_assert!(index.upsert(&id(n), &unit, columns(owner)));
                     model.insert(id(n), (unit, owner));
                 }
                 Step::Remove(n) => prop_assert_eq!(index.remove(&id(n)), model.remove(&id(n)).is_some()),
             }
         }
-        let query = UnitVector::normalised(&mut query.clone()).expect("has a direction");
+        let query = UnitVector::normalised(&query).expect("has a direction");
         let pass = |_: &SessionId, c: &Columns| of.is_none_or(|of| c.user == Some(user(of)));
         prop_assert_eq!(index.search(&query, k, pass), expected(&model, &query, k, of));
         prop_assert_eq!(index.len(), model.len());
@@ -103,7 +103,7 @@ fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
     let direction = |n: usize, round: usize| {
         let mut v = [0.1f32; DIM];
         v[(n + round) % DIM] = 1.0 + n as f32 / 100.0;
-        UnitVector::normalised(&mut v.clone()).expect("has a direction")
+        UnitVector::normalised(&v).expect("has a direction")
     };
     for round in 0..10 {
         for n in 0..100u8 {
@@ -120,10 +120,10 @@ fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
 #[test]
 fn a_vector_of_another_dimension_is_neither_stored_nor_found() {
     let mut index = SpaceIndex::new(DIM);
-    let short = UnitVector::normalised(&mut [1.0; 3]).expect("has a direction");
+    let short = UnitVector::normalised(&[1.0; 3]).expect("has a direction");
     assert!(!index.upsert(&id(1), &short, columns(0)));
     assert!(index.is_empty());
-    let own = UnitVector::normalised(&mut [1.0; DIM]).expect("has a direction");
+    let own = UnitVector::normalised(&[1.0; DIM]).expect("has a direction");
     assert!(index.upsert(&id(1), &own, columns(0)));
     assert!(index.search(&short, 10, |_, _| true).is_empty());
     assert_eq!(index.search(&own, usize::MAX, |_, _| true).len(), 1, "k is clamped");

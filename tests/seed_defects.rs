@@ -46,7 +46,7 @@ impl Bench {
     }
 
     fn search(&self, vector: &[f32], filter: &SearchFilter) -> Vec<(String, f64)> {
-        let query = UnitVector::normalised(&mut vector.to_vec()).expect("a direction");
+        let query = UnitVector::normalised(vector).expect("a direction");
         let hits = self.engine.search(&tenant(), &name("default"), &query, 10, filter);
         hits.into_iter().map(|hit| (hit.session.to_string(), hit.similarity)).collect()
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::shared::shared;
+
 /// Longest identifier in bytes, inclusive.
 pub const MAX_ID_BYTES: usize = 256;
 /// Longest name (adapter, model, worker, namespace, path) in bytes, inclusive.
@@ -51,7 +53,7 @@ fn check_name(text: &str) -> Result<(), InvalidId> {
 }
 
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $check:path, $share:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -60,7 +62,7 @@ macro_rules! text_type {
             /// Checks the text and takes it over. Errors: [`InvalidId`].
             pub fn new(text: &str) -> Result<Self, InvalidId> {
                 $check(text)?;
-                Ok(Self(Arc::from(text)))
+                Ok(Self($share(text)))
             }
 
             /// The text itself.
@@ -91,25 +93,25 @@ macro_rules! text_type {
 
 text_type!(
     /// A tenant: 1–256 bytes of visible ASCII without `/` and `#`.
-    TenantId, check_id
+    TenantId, check_id, shared
 );
 text_type!(
     /// A session within a tenant.
-    SessionId, check_id
+    SessionId, check_id, Arc::from
 );
 text_type!(
     /// A user within a tenant.
-    UserId, check_id
+    UserId, check_id, Arc::from
 );
 text_type!(
     /// An event, unique per producer's intent: the same id means the same event sent again.
-    EventId, check_id
+    EventId, check_id, Arc::from
 );
 text_type!(
     /// Any other name: adapter, model, worker, namespace, path. 1–1,024 bytes of UTF-8.
-    Name, check_name
+    Name, check_name, shared
 );
 text_type!(
     /// Identity of a suggestion: 32 lower-case hexadecimal digits.
-    SuggestionId, check_id
+    SuggestionId, check_id, Arc::from
 );

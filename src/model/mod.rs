@@ -36,6 +36,7 @@ pub mod position;
 pub mod prefix;
 mod reasons;
 pub mod session;
+pub mod shared;
 pub mod stamp;
 pub mod suggestion;
 pub mod time;

@@ -258,8 +258,8 @@ pub struct SessionView {
     pub taken_up_by: Option<SessionId>,
     /// Pointer into the user's own conversation store.
     pub context_ref: Option<Name>,
-    /// Metadata as compact JSON texts by key.
-    pub metadata: LiteMap<Arc<str>, Arc<str>>,
+    /// Metadata as compact JSON texts by key, in the order of keys.
+    pub metadata: Vec<(Arc<str>, Arc<str>)>,
     /// Some of a producer's events have not arrived.
     pub gapped: bool,
     /// Open suggestions, oldest first.

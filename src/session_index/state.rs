@@ -145,9 +145,7 @@ pub(super) fn unit(field: &'static str, components: &[f32], dim: usize) -> Resul
     if components.len() != dim {
         return Err(FieldFault::new(field, BadVector::Dimension { got: components.len(), want: dim }));
     }
-    let mut unit = components.to_vec();
-    vector::normalise(&mut unit).map_err(|fault| FieldFault::new(field, fault))?;
-    Ok(unit)
+    vector::normalised(components).map_err(|fault| FieldFault::new(field, fault))
 }
 
 fn is_within_depth(value: &Value, depth: usize) -> bool {

@@ -59,8 +59,9 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
     let [started, turn, drift, stop] = [stamp(0), stamp(4), stamp(3), stamp(5)];
     let cache = copy().cache.clone();
     let metadata = [("plan", "\"pro\""), ("tries", "3"), ("tags", "[\"a\",\"b\"]")];
-    let metadata: LiteMap<Arc<str>, Arc<str>> =
+    let mut metadata: Vec<(Arc<str>, Arc<str>)> =
         metadata.into_iter().map(|(k, v)| (Arc::from(k), Arc::from(v))).collect();
+    metadata.sort();
     let facets = Facets {
         status: Some(register(&stop, LiveStatus::Interrupted(crate::model::event::InterruptReason::Timeout, Some(4)))),
         turn_count: 4,

@@ -75,7 +75,7 @@ impl<'a> StateWriter<'a, '_> {
             self.out.optional_text(session.as_ref().map(SessionId::as_str));
         }
         self.out.items(view.metadata.len());
-        for (key, value) in view.metadata.iter() {
+        for (key, value) in &view.metadata {
             self.out.text(key);
             self.out.text(value);
         }

@@ -11,6 +11,7 @@ use crate::model::event::{EndReason, InterruptReason, PauseReason, TransferScope
 use crate::model::ids::{EventId, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::{EvictReason, EvictedPlace, Tier};
 use crate::model::session::{self, Book, ContextFacet, Evicted, Facets, LiveStatus, TriggerKind};
+use crate::model::shared::shared;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
 
@@ -112,7 +113,7 @@ fn facets(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
             .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_cache).transpose()?))
             .transpose()?,
         metadata: (fold.metadata.iter())
-            .map(|r| Ok((Arc::from(r.key), register(stamps, r.stamp, r.value.map(Arc::from))?)))
+            .map(|r| Ok((shared(r.key), register(stamps, r.stamp, r.value.map(Arc::from))?)))
             .collect::<Read<_>>()?,
         metadata_cleared: fold.metadata_cleared.map(|index| stamp_at(stamps, index)).transpose()?,
         context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,

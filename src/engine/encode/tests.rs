@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn vectors_come_back_equal(space in any::name(), turn: u32, components in prop::collection::vec(-1.0f32..1.0, 1..40)) {
         prop_assume!(components.iter().any(|c| *c != 0.0));
-        let unit = UnitVector::normalised(&mut components.clone()).unwrap();
+        let unit = UnitVector::normalised(&components).unwrap();
         let mut bytes = Vec::new();
         vector(&mut bytes, &space, turn, &unit);
         prop_assert_eq!(by_schema(Topic::Vectors, &bytes), bytes.clone());
@@ -274,5 +274,5 @@ fn old_bytes_still_decode() {
     assert_eq!(decode_row(&old).unwrap(), Row::Partition(super::sample::checkpoint()));
     let (space, turn, unit) = decode_vector(&bytes(include_str!("../../../tests/data/vector.hex"))).unwrap();
     assert_eq!((space.as_str(), turn), ("default", 4));
-    assert_eq!(unit, UnitVector::normalised(&mut [3.0, -4.0]).unwrap());
+    assert_eq!(unit, UnitVector::normalised(&[3.0, -4.0]).unwrap());
 }

@@ -57,6 +57,5 @@ fn unit_vector(bytes: &[u8], dim: usize) -> Result<UnitVector, String> {
     if components.len() != dim {
         return Err(format!("has {} components, the space has {dim}", components.len()));
     }
-    let mut components: Vec<f32> = components.iter().map(|c| f32::from_le_bytes(*c)).collect();
-    UnitVector::normalised(&mut components).map_err(|fault| fault.to_string())
+    UnitVector::of_le_bytes(components).map_err(|fault| fault.to_string())
 }

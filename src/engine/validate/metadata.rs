@@ -6,6 +6,7 @@ use super::field::{At, Checked};
 use crate::engine::decode::wire;
 use crate::model::event::MetadataPatch;
 use crate::model::session::MAX_METADATA_KEYS;
+use crate::model::shared::shared;
 
 /// Longest key in bytes, inclusive.
 const MAX_KEY_BYTES: usize = 64;
@@ -34,7 +35,7 @@ pub(super) fn check(metadata: &wire::Metadata<'_>) -> Checked<MetadataPatch> {
     }
     let patch = |(key, value): (&wire::Text<'_>, &wire::Text<'_>)| {
         let value = (value != "null").then(|| Arc::from(&**value));
-        (Arc::from(&**key), value)
+        (shared(key), value)
     };
     Ok(metadata.0.iter().map(patch).collect())
 }

@@ -34,35 +34,42 @@ pub enum BadVector {
     },
 }
 
-/// Lanes in which squares are summed.
+/// Lanes in which squares are summed, and components that are rounded at a time.
 const LANES: usize = 8;
+const BLOCK: usize = 32;
 
 /// The sum of the squares in f64, in a fixed order: by lanes, then the lanes from the first to the last.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn square_sum(components: &[f32]) -> f64 {
+fn square_sum(components: &[[u8; 4]]) -> f64 {
     let (blocks, rest) = components.as_chunks::<LANES>();
     let mut lanes = [0.0f64; LANES];
     for block in blocks {
         for (lane, c) in lanes.iter_mut().zip(block) {
-            *lane += f64::from(*c) * f64::from(*c);
+            let c = f64::from(f32::from_le_bytes(*c));
+            *lane += c * c;
         }
     }
     for (lane, c) in lanes.iter_mut().zip(rest) {
-        *lane += f64::from(*c) * f64::from(*c);
+        let c = f64::from(f32::from_le_bytes(*c));
+        *lane += c * c;
     }
     lanes.iter().sum()
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn scale(components: &mut [f32], factor: f64) {
-    for c in components {
-        *c = (f64::from(*c) * factor) as f32;
-    }
+#[inline(always)]
+fn scaled(component: [u8; 4], factor: f64) -> f32 {
+    (f64::from(f32::from_le_bytes(component)) * factor) as f32
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn narrow(from: &[f32], to: &mut [f16]) {
-    half::narrow(from, to);
+fn scale_and_narrow(components: &[[u8; 4]], factor: f64, bits: &mut [f16]) {
+    let mut unit = [0.0; BLOCK];
+    for (components, bits) in components.chunks(BLOCK).zip(bits.chunks_mut(BLOCK)) {
+        for (unit, component) in unit.iter_mut().zip(components) {
+            *unit = scaled(*component, factor);
+        }
+        half::narrow(&unit, bits);
+    }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
@@ -70,9 +77,8 @@ fn widen(from: &[f16], to: &mut [f32]) {
     half::widen(from, to);
 }
 
-/// Brings `components` to unit length, each multiplied by 1 / norm in f64 and rounded to f32. What is no
-/// embedding is left as it was.
-pub fn normalise(components: &mut [f32]) -> Result<(), BadVector> {
+/// 1 / norm of components as they lie on the wire: f32, little-endian.
+fn inverse_norm_of(components: &[[u8; 4]]) -> Result<f64, BadVector> {
     // Squares of f32 do not overflow f64: the sum is finite if every component is.
     let norm = square_sum(components).sqrt();
     if !norm.is_finite() {
@@ -81,17 +87,30 @@ pub fn normalise(components: &mut [f32]) -> Result<(), BadVector> {
     if norm == 0.0 {
         return Err(BadVector::ZeroNorm);
     }
-    scale(components, 1.0 / norm);
-    Ok(())
+    Ok(1.0 / norm)
+}
+
+/// `components` at unit length: each multiplied by 1 / norm in f64 and rounded to f32.
+pub fn normalised(components: &[f32]) -> Result<Vec<f32>, BadVector> {
+    let bytes: Vec<[u8; 4]> = components.iter().map(|c| c.to_le_bytes()).collect();
+    let factor = inverse_norm_of(&bytes)?;
+    Ok(bytes.iter().map(|c| scaled(*c, factor)).collect())
 }
 
 impl UnitVector {
-    /// Normalises `components` with [`normalise`] and rounds each to f16, in place of what was there.
-    pub fn normalised(components: &mut [f32]) -> Result<UnitVector, BadVector> {
-        normalise(components)?;
+    /// Normalises components as [`normalised`] does and rounds each to f16. They lie as on the wire: f32,
+    /// little-endian.
+    pub fn of_le_bytes(components: &[[u8; 4]]) -> Result<UnitVector, BadVector> {
+        let factor = inverse_norm_of(components)?;
         let mut bits = vec![f16::ZERO; components.len()].into_boxed_slice();
-        narrow(components, &mut bits);
+        scale_and_narrow(components, factor, &mut bits);
         Ok(UnitVector::of(bits))
+    }
+
+    /// The same of components in memory.
+    pub fn normalised(components: &[f32]) -> Result<UnitVector, BadVector> {
+        let bytes: Vec<[u8; 4]> = components.iter().map(|c| c.to_le_bytes()).collect();
+        UnitVector::of_le_bytes(&bytes)
     }
 
     /// Takes over bits that were normalised before (restore). Errors if any is not finite.
