@@ -1,5 +1,7 @@
 //! End to end, on a real Apache Kafka. All in one binary, so that one broker serves every test.
 
+#[path = "e2e/decisions.rs"]
+mod decisions;
 #[path = "e2e/edge.rs"]
 mod edge;
 #[path = "e2e/exactly_once.rs"]

@@ -72,7 +72,7 @@ impl Config {
         let r = &mut reader;
         let kafka = edges::kafka(r, needs == Needs::Cluster);
         let topics = edges::topics(r);
-        let engine = Arc::new(engine::engine(r, &topics.events));
+        let engine = Arc::new(engine::engine(r, &topics));
         let runtime = RuntimeSettings {
             kafka,
             topics,

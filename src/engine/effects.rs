@@ -66,6 +66,13 @@ pub enum Notice {
     Forgotten,
 }
 
+/// A place in the effects of a batch: see [`Effects::mute`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    stream: usize,
+    notices: usize,
+}
+
 /// The effects of a batch, in the order they must be published.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -103,6 +110,19 @@ impl Effects {
                 self.latest.push(record);
             }
         }
+    }
+
+    /// The place reached so far.
+    pub fn mark(&self) -> Mark {
+        Mark { stream: self.stream.len(), notices: self.notices.len() }
+    }
+
+    /// Takes suggestions, dead letters and notices since `mark` back; what is latest of compacted keys stays.
+    /// Nothing happens without a mark.
+    pub fn mute(&mut self, mark: Option<Mark>) {
+        let Some(mark) = mark else { return };
+        self.bytes -= self.stream.drain(mark.stream..).map(|record| record.size()).sum::<usize>();
+        self.notices.truncate(mark.notices);
     }
 
     /// All records: suggestions and dead letters in order, then the latest value of each compacted key.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Part;
 use super::board::{SharedEngine, Slot};
+use super::fold::Recorded;
 use crate::model::position::Offset;
 
 /// First and longest pause before a stopped partition is tried again.
@@ -45,6 +46,8 @@ pub(super) struct Folding {
     pub committed: Option<Offset>,
     /// The next input offset.
     pub next: Offset,
+    /// See [`Recorded`].
+    pub recorded: Recorded,
     /// Paused until then: a schema could not be resolved.
     pub waits_until: Option<Instant>,
 }

@@ -12,7 +12,7 @@ use rdkafka::message::BorrowedMessage;
 
 use super::batch::{Filling, Pacing, Part};
 use super::board::{Board, Phase};
-use super::fold::{Took, fold};
+use super::fold::{Recorded, Took, fold};
 use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
@@ -23,6 +23,7 @@ use super::settings::RuntimeSettings;
 use crate::kafka::registry::Registry;
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
+use crate::model::verdict::{RejectReason, Rejection};
 use crate::telemetry::Metrics;
 
 /// How long a partition waits before a schema is asked for again.
@@ -155,6 +156,7 @@ impl Shard {
         let offset = Offset(message.offset());
         let at = Position { partition, offset };
         let poisoned = self.poison.contains(&at);
+        let refused = poisoned.then(|| Rejection::new(RejectReason::Poison, "processing this record panicked"));
         let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
         // Fetched before a pause or a seek took effect: it comes again, or came already.
         if folding.waits_until.is_some() || offset < folding.next {
@@ -162,7 +164,7 @@ impl Shard {
         }
         let timestamp = message.timestamp().to_millis().map(EventTime);
         let before = folding.part.effects.bytes();
-        match fold(folding, self.shared.registry.as_ref(), at, message, poisoned) {
+        match fold(folding, self.shared.registry.as_ref(), at, message, refused) {
             Took::Verdict(verdict) => {
                 let bytes = message.payload_len() + message.key_len();
                 folding.next = Offset(offset.0 + 1);
@@ -257,6 +259,7 @@ impl Shard {
                     part: Part::default(),
                     committed: start.committed,
                     next: start.next,
+                    recorded: Recorded::default(),
                     waits_until: None,
                 });
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rdkafka::message::Message;
 
-use rekindle::engine::{Effects, Engine, OutValue, Record, Topic, encode};
+use rekindle::engine::{Annals, Effects, Engine, OutValue, Record, Restoring, StateTopic, Topic, WriterSchema, encode};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
 use rekindle::runtime::settings::RuntimeSettings;
@@ -36,45 +36,117 @@ fn name(topic: Topic) -> &'static str {
     }
 }
 
-/// Replays the input as it lies in the topic.
+/// Replays the input as it lies in the topic. What the log does not say comes from bookkeeping alone: under which
+/// settings which records were folded, what schema ids stood for, what was refused.
 pub fn replayed(settings: &RuntimeSettings) -> Outcome {
     let mut outcome = Outcome::default();
     let partitions = settings.topics.partitions;
-    for partition in 0..partitions {
-        let mut engine = Engine::new(Arc::clone(&settings.engine), PartitionId(partition), partitions);
-        let mut effects = Effects::new();
-        let mut next = None;
-        each_message(&settings.kafka.brokers, &settings.topics.events, partition, |message| {
-            let offset = Offset(message.offset());
-            next = Some(Offset(offset.0 + 1));
-            let record = Record {
-                position: Position { partition: PartitionId(partition), offset },
-                timestamp: message.timestamp().to_millis().map(EventTime),
-                key: Some(message.key().unwrap_or_default()),
-                value: message.payload(),
-                traceparent: None,
-                writer: None,
-            };
-            engine.process(record, &mut effects);
-        });
-        if let Some(next) = next {
-            engine.seal(next, &mut effects);
-        }
+    for (partition, annals) in (0..partitions).map(PartitionId).zip(annals(settings)) {
+        let mut replay = Replay::new(settings, partition, annals);
+        each_message(&settings.kafka.brokers, &settings.topics.events, partition.0, |message| replay.take(message));
+        let effects = replay.finish();
         for record in effects.stream() {
             let value = match &record.value {
                 OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.clone()),
                 OutValue::Tombstone | OutValue::Raw(None) => None,
             };
-            let sequence = outcome.sequences.entry((name(record.topic), partition)).or_default();
+            let sequence = outcome.sequences.entry((name(record.topic), partition.0)).or_default();
             sequence.push((record.key.clone(), value));
         }
         for record in effects.records().skip(effects.stream().len()) {
             if let (OutValue::Avro(value), Some(key)) = (&record.value, &record.key) {
-                outcome.latest.insert((name(record.topic), partition, key.clone()), value.clone());
+                outcome.latest.insert((name(record.topic), partition.0, key.clone()), value.clone());
             }
         }
     }
     outcome
+}
+
+/// What bookkeeping remembers of each partition.
+pub fn annals(settings: &RuntimeSettings) -> Vec<Annals> {
+    let mut annals = vec![Annals::default(); settings.topics.partitions as usize];
+    for ((role, partition, key), body) in published(settings).latest {
+        if role == "bookkeeping" {
+            annals[partition as usize].read(&key, &body).expect("readable");
+        }
+    }
+    annals
+}
+
+struct Replay<'a> {
+    settings: &'a RuntimeSettings,
+    partition: PartitionId,
+    annals: Annals,
+    engine: Option<Engine>,
+    effects: Effects,
+    next: Offset,
+}
+
+impl Replay<'_> {
+    fn new(settings: &RuntimeSettings, partition: PartitionId, annals: Annals) -> Replay<'_> {
+        Replay { settings, partition, annals, engine: None, effects: Effects::new(), next: Offset(0) }
+    }
+
+    fn take(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) {
+        let offset = Offset(message.offset());
+        self.follow(offset);
+        let engine = self.engine.as_mut().expect("followed");
+        self.next = Offset(offset.0 + 1);
+        let position = Position { partition: self.partition, offset };
+        let refused = self.annals.dead_lettered(offset).cloned();
+        let framed = match message.payload() {
+            Some([0, a, b, c, d, ..]) if refused.is_none() => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+            _ => None,
+        };
+        let text = framed.and_then(|id| self.annals.schema(id, offset)).flatten();
+        let writer = text.map(|text| WriterSchema::parse(text).expect("it was parsed before"));
+        if let Some(id) = framed {
+            engine.resolved(position, id, text.map(|text| &**text), &mut self.effects);
+        }
+        let record = Record {
+            position,
+            timestamp: message.timestamp().to_millis().map(EventTime),
+            key: Some(message.key().unwrap_or_default()),
+            value: message.payload(),
+            traceparent: None,
+            writer: writer.as_ref(),
+        };
+        match refused {
+            Some(rejection) => engine.refuse(record, rejection, &mut self.effects),
+            None => engine.process(record, &mut self.effects),
+        };
+    }
+
+    /// Makes the engine one with the settings that held at `offset`.
+    fn follow(&mut self, offset: Offset) {
+        let begins = self.annals.history().any(|entry| entry.offset == offset);
+        if self.engine.is_some() && !begins {
+            return;
+        }
+        let known = self.annals.settings(offset).map(|settings| Arc::new(settings.expect("of this version")));
+        let settings = known.unwrap_or_else(|| Arc::clone(&self.settings.engine));
+        let mut restoring = Restoring::new(settings, self.partition, self.settings.topics.partitions);
+        if let Some(engine) = &mut self.engine {
+            engine.seal(self.next, &mut self.effects);
+        }
+        for record in self.effects.records().skip(self.effects.stream().len()) {
+            let topic = match record.topic {
+                Topic::States => StateTopic::States,
+                Topic::Vectors => StateTopic::Vectors,
+                _ => StateTopic::Bookkeeping,
+            };
+            let body = if let OutValue::Avro(body) = &record.value { Some(&body[..]) } else { None };
+            restoring.apply(topic, record.key.as_deref().expect("compacted"), body);
+        }
+        self.engine = Some(restoring.finish(None).expect("what it wrote restores").0);
+    }
+
+    fn finish(mut self) -> Effects {
+        if let Some(engine) = &mut self.engine {
+            engine.seal(self.next, &mut self.effects);
+        }
+        self.effects
+    }
 }
 
 /// What the service really published, as a `read_committed` reader sees it.

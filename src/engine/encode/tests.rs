@@ -151,6 +151,9 @@ fn keys_say_what_they_are_of() {
             format!("prefix/acme/s<9/{:016x}/32", keys::family_digest(&family)),
         ),
         (BookKey::Work(Offset(7), 3), "work/00000000000000000007/00000003".to_owned()),
+        (BookKey::Decision(Offset(7)), "decision/00000000000000000007".to_owned()),
+        (BookKey::History(Offset(7)), "history/00000000000000000007".to_owned()),
+        (BookKey::Rebuild, "rebuild".to_owned()),
         (
             BookKey::erased(&tenant(), &ErasureScope::Session(session())),
             format!("erased/{}", keys::erasure_hash(&tenant(), &ErasureScope::Session(session()))),

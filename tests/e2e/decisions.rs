@@ -1,0 +1,98 @@
+//! What the log alone does not say is in bookkeeping: a replay with nothing else decides the same.
+
+use std::sync::Arc;
+
+use rekindle::engine::EngineSettings;
+use rekindle::kafka::settings::RegistrySettings;
+use rekindle::model::position::Offset;
+use rekindle::runtime::settings::RuntimeSettings;
+use rekindle::runtime::{Service, start};
+use rekindle::telemetry::Metrics;
+
+use crate::inputs::{EVENT_SCHEMA, confluent, interrupted, interruptions, send, started, turn};
+use crate::support::broker::brokers;
+use crate::support::clients::{committed, create_topics, eventually, read_all, settings, unique};
+use crate::support::oracle::{annals, assert_same, published, replayed};
+use crate::support::registry::RegistryDouble;
+
+fn running(settings: &RuntimeSettings) -> Service {
+    start(settings.clone(), Arc::new(Metrics::new())).expect("start")
+}
+
+/// Waits until so many records of the one partition are committed.
+fn until(settings: &RuntimeSettings, next: i64) {
+    let group = &settings.kafka.group_id;
+    let offset = || committed(brokers(), group, &settings.topics.events, 1)[0];
+    eventually("committed", offset, |offset| *offset == Some(next));
+}
+
+fn letters(settings: &RuntimeSettings) -> Vec<(String, String)> {
+    let letters = read_all(brokers(), &settings.topics.dead_letters, 1);
+    let header = |letter: &crate::support::clients::Seen, name: &str| letter.header(name).unwrap_or("?").to_owned();
+    let of = |l| (header(l, "__connect.errors.offset"), header(l, "__connect.errors.exception.class.name"));
+    letters.iter().map(of).collect()
+}
+
+#[test]
+fn what_the_registry_said_is_repeated_when_it_says_something_else_or_nothing() {
+    let double = RegistryDouble::start();
+    let mut settings = settings(brokers(), &unique("decided"), 1);
+    settings.registry = RegistrySettings { url: Some(double.url.clone()) };
+    create_topics(&settings);
+    let service = running(&settings);
+    send(&settings, &[confluent(7, &started("a")), started("b").into_bytes(), turn("b").into_bytes()]);
+    until(&settings, 3);
+    service.shutdown().expect("clean");
+
+    // The same id means something from now on; a client that starts anew does not hold it for absent.
+    double.put(7, EVENT_SCHEMA);
+    let service = running(&settings);
+    send(&settings, &[confluent(7, &turn("a")), confluent(7, &interrupted("a")), interrupted("b").into_bytes()]);
+    interruptions(&settings, 2);
+    until(&settings, 6);
+    service.shutdown().expect("clean");
+    assert_eq!(letters(&settings), [("0".to_owned(), "unknown_schema".to_owned())]);
+
+    // Without any registry what was framed is refused, which is as good a decision.
+    let service = running(&RuntimeSettings { registry: RegistrySettings::default(), ..settings.clone() });
+    send(&settings, &[confluent(7, &started("c")), started("d").into_bytes()]);
+    until(&settings, 8);
+    service.shutdown().expect("clean");
+
+    let annals = annals(&settings).remove(0);
+    let said = |n| annals.schema(7, Offset(n)).map(|text| text.map(|text| **text == *EVENT_SCHEMA));
+    assert_eq!([said(0), said(3), said(6)], [Some(None), Some(Some(true)), Some(None)]);
+    assert_same(&published(&settings), &replayed(&settings));
+}
+
+#[test]
+fn a_replay_follows_new_settings_from_the_offset_they_hold_from() {
+    let mut settings = settings(brokers(), &unique("policies"), 1);
+    create_topics(&settings);
+    let first = Arc::clone(&settings.engine);
+    let mut second = (*first).clone();
+    second.policy.floor = 0.999;
+    second.policy.weights.recency = 0.1 + 0.2;
+    let mut sent = 0;
+    for (engine, session) in [(Arc::clone(&first), "a"), (Arc::new(second.clone()), "b"), (Arc::clone(&first), "c")] {
+        settings.engine = engine;
+        let service = running(&settings);
+        send(&settings, &[started(session), turn(session), interrupted(session)].map(String::into_bytes));
+        sent += 3;
+        until(&settings, sent);
+        service.shutdown().expect("clean");
+    }
+    let annals = annals(&settings).remove(0);
+    let entries: Vec<_> = annals.history().map(|entry| entry.offset.0).collect();
+    assert_eq!(entries, [0, 3, 6]);
+    assert_eq!(annals.settings(Offset(4)), Some(Ok(second)));
+    // Nothing is told to the replay but where the topics are.
+    settings.engine = Arc::new(EngineSettings::default());
+    let expected = replayed(&settings);
+    assert_same(&published(&settings), &expected);
+    let suggested = |session: &str| {
+        let key = format!("acme/{session}").into_bytes();
+        expected.sequences[&("recovery", 0)].iter().filter(|(k, _)| k.as_ref() == Some(&key)).count()
+    };
+    assert!(suggested("a") > 0 && suggested("b") == 0 && suggested("c") > 0, "the floor of the second silences");
+}
