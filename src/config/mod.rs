@@ -9,6 +9,7 @@ mod raw;
 mod reader;
 mod render;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Origin};
@@ -80,6 +81,7 @@ impl Config {
             workers: edges::workers(r),
             batch: edges::batch(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
+            skip: BTreeSet::new(),
             engine,
         };
         let (http, log) = (edges::http(r), edges::log(r));

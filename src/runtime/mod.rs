@@ -9,6 +9,7 @@ mod owned;
 mod preflight;
 mod publish;
 mod queries;
+mod refusals;
 mod restorer;
 mod retry;
 mod service;

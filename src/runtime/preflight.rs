@@ -7,6 +7,7 @@ use super::framing::Framing;
 use super::settings::RuntimeSettings;
 use crate::kafka::admin::{Admin, AdminError, DEAD_LETTER_ROOM, DEFAULT_MAX_MESSAGE_BYTES};
 use crate::kafka::registry::{Registry, RegistryFault};
+use crate::model::position::Position;
 
 /// How long the cluster may take to answer first.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
@@ -35,6 +36,14 @@ pub enum StartError {
         /// The input's.
         expected: i32,
     },
+    /// A record to skip is in no partition of the input.
+    #[error("--skip {position}: the input has {partitions} partitions, numbered from 0")]
+    NothingToSkip {
+        /// What was to be skipped.
+        position: Position,
+        /// Partitions of the input.
+        partitions: i32,
+    },
     /// The output schemas could not be registered.
     #[error("{0}")]
     Registry(#[from] RegistryFault),
@@ -56,6 +65,9 @@ pub(super) struct Ready {
 pub(super) fn check(settings: &RuntimeSettings) -> Result<Ready, StartError> {
     let admin = Admin::new(&settings.kafka)?;
     let partition_count = partitions(&admin, settings)?;
+    if let Some(&position) = settings.skip.iter().find(|at| at.partition.0 >= partition_count) {
+        return Err(StartError::NothingToSkip { position, partitions: partition_count });
+    }
     let max_message_bytes = look_at_configurations(&admin, settings);
     let registry = settings.registry.url.as_deref().map(Registry::new);
     let framing = Framing::new(&settings.topics, &settings.engine, registry.as_ref(), max_message_bytes)?;

@@ -1,10 +1,12 @@
 //! Checked settings of the runtime.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::EngineSettings;
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
+use crate::model::position::Position;
 
 /// Everything a running service is told.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct RuntimeSettings {
     pub batch: BatchSettings,
     /// At shutdown keep the static membership, for rolling restarts.
     pub keep_membership: bool,
+    /// Records to dead-letter without a look at them.
+    pub skip: BTreeSet<Position>,
     /// The engine's settings.
     pub engine: Arc<EngineSettings>,
 }

@@ -1,7 +1,7 @@
 //! A worker's share of the partitions: takes records into their engines, and drops effects and engines the
 //! moment a partition is not owned any more. Publishing is next door.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, RwLock};
@@ -16,6 +16,7 @@ use super::fold::{Recorded, Took, fold};
 use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
+use super::refusals::Refusals;
 use super::restorer::{Job, Restored};
 use super::retry::Producers;
 use super::service::Stop;
@@ -23,7 +24,6 @@ use super::settings::RuntimeSettings;
 use crate::kafka::registry::Registry;
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
-use crate::model::verdict::{RejectReason, Rejection};
 use crate::telemetry::Metrics;
 
 /// How long a partition waits before a schema is asked for again.
@@ -59,8 +59,7 @@ pub(super) struct Shard {
     generation: u64,
     jobs: Sender<Job>,
     restored: Receiver<Restored>,
-    /// Records whose processing panicked: dead-lettered instead when they come again.
-    poison: BTreeSet<Position>,
+    refusals: Refusals,
     joined: bool,
     /// Set while a batch waits to be published again.
     pub hold: Option<Hold>,
@@ -76,6 +75,7 @@ impl Shard {
     /// A worker that owns nothing yet.
     pub fn new(shared: Arc<Shared>, producers: Producers, jobs: Sender<Job>, restored: Receiver<Restored>) -> Shard {
         let pacing = Pacing::new(shared.settings.batch.clone());
+        let refusals = Refusals::new(&shared.settings.skip);
         Shard {
             shared,
             owned: BTreeMap::new(),
@@ -85,7 +85,7 @@ impl Shard {
             generation: 0,
             jobs,
             restored,
-            poison: BTreeSet::new(),
+            refusals,
             joined: false,
             hold: None,
             unresolved: false,
@@ -121,7 +121,7 @@ impl Shard {
             let Some(owned) = self.owned.remove(partition) else { continue };
             tracing::info!(partition = partition.0, "revoked");
             self.shared.board.remove(*partition, &owned.slot);
-            self.poison.retain(|position| position.partition != *partition);
+            self.refusals.forget(*partition);
         }
         self.refill();
     }
@@ -155,14 +155,14 @@ impl Shard {
         let partition = PartitionId(message.partition());
         let offset = Offset(message.offset());
         let at = Position { partition, offset };
-        let poisoned = self.poison.contains(&at);
-        let refused = poisoned.then(|| Rejection::new(RejectReason::Poison, "processing this record panicked"));
         let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
         // Fetched before a pause or a seek took effect: it comes again, or came already.
         if folding.waits_until.is_some() || offset < folding.next {
             return;
         }
         let timestamp = message.timestamp().to_millis().map(EventTime);
+        let refused = self.refusals.of(at);
+        let again = refused.is_some();
         let before = folding.part.effects.bytes();
         match fold(folding, self.shared.registry.as_ref(), at, message, refused) {
             Took::Verdict(verdict) => {
@@ -178,7 +178,7 @@ impl Shard {
                 fetching.pause(&[partition]);
                 folding.waits_until = Some(Instant::now() + SCHEMA_PAUSE);
             }
-            Took::Panicked => self.panicked(fetching, at, poisoned),
+            Took::Panicked => self.panicked(fetching, at, again),
         }
     }
 
@@ -190,16 +190,17 @@ impl Shard {
     }
 
     /// The batch of the partition goes, its engine is restored, and the record is dead-lettered when it
-    /// comes again. If that panics too, the partition stops.
+    /// comes again. `again`: that panicked too; then the partition stops.
     fn panicked(&mut self, fetching: &dyn Fetching, at: Position, again: bool) {
         self.shared.metrics.panic();
         fetching.pause(&[at.partition]);
         if again {
-            self.fail(at.partition, format!("processing the record at {at} panicked twice"), false);
+            let cause = format!("processing the record at {at} panicked, and so did dead-lettering it");
+            self.fail(at.partition, cause, false);
             return;
         }
         tracing::error!(position = %at, "processing a record panicked; it will be dead-lettered");
-        self.poison.insert(at);
+        self.refusals.panicked(at);
         self.restore(at.partition);
     }
 
@@ -253,6 +254,7 @@ impl Shard {
                     took_ms = restored.took.as_millis() as u64,
                     "restored"
                 );
+                self.refusals.begun(restored.partition, start.next);
                 owned.slot.set_next_offset(start.next);
                 owned.state = State::Restored(Folding {
                     engine: Arc::new(RwLock::new(*engine)),

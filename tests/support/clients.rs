@@ -1,6 +1,6 @@
 //! Settings with names of their own for each test, and plain clients to write and read topics with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -66,6 +66,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
+        skip: BTreeSet::new(),
         engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),
     }
 }
