@@ -12,6 +12,8 @@ mod inputs;
 mod instance;
 #[path = "e2e/python.rs"]
 mod python;
+#[path = "e2e/rebuild.rs"]
+mod rebuild;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;

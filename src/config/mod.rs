@@ -17,7 +17,7 @@ pub use reader::Effective;
 
 use crate::engine::EngineSettings;
 use crate::http::settings::HttpSettings;
-use crate::runtime::settings::RuntimeSettings;
+use crate::runtime::settings::{Generation, RuntimeSettings};
 use crate::telemetry::logs::LogSettings;
 use raw::Raw;
 use reader::Reader;
@@ -74,9 +74,11 @@ impl Config {
         let kafka = edges::kafka(r, needs == Needs::Cluster);
         let topics = edges::topics(r);
         let engine = Arc::new(engine::engine(r, &topics));
+        let number = edges::generation(r);
         let runtime = RuntimeSettings {
             kafka,
             topics,
+            generation: Generation::FIRST,
             registry: edges::registry(r),
             workers: edges::workers(r),
             batch: edges::batch(r),
@@ -84,6 +86,7 @@ impl Config {
             skip: BTreeSet::new(),
             engine,
         };
+        let runtime = runtime.in_generation(number);
         let (http, log) = (edges::http(r), edges::log(r));
         Ok(Config { runtime, http, log, effective: reader.finish()? })
     }

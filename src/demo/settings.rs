@@ -10,7 +10,7 @@ use crate::engine::EngineSettings;
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
 use crate::model::ids::Name;
 use crate::model::time::{EventTime, Millis};
-use crate::runtime::settings::{BatchSettings, RuntimeSettings};
+use crate::runtime::settings::{BatchSettings, Generation, RuntimeSettings};
 
 /// Partitions of every topic.
 pub(super) const PARTITIONS: i32 = 4;
@@ -73,6 +73,7 @@ pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings 
             properties,
         },
         topics: topic_settings(),
+        generation: Generation::FIRST,
         registry: RegistrySettings::default(),
         workers: if events_per_second > 100.0 { 2 } else { 1 },
         batch: BatchSettings {

@@ -2,22 +2,22 @@
 //! moment a partition is not owned any more. Publishing is next door.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::batch::{Filling, Pacing, Part};
+use super::batch::{Filling, Pacing};
 use super::board::{Board, Phase};
-use super::fold::{Recorded, Took, fold};
+use super::fold::{Took, fold};
 use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
 use super::refusals::Refusals;
-use super::restorer::{Job, Restored};
+use super::restorer::{Job, Outcome, Restored, Task};
 use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
@@ -57,7 +57,7 @@ pub(super) struct Shard {
     pub pacing: Pacing,
     pub filling: Filling,
     generation: u64,
-    jobs: Sender<Job>,
+    pub jobs: Sender<Job>,
     restored: Receiver<Restored>,
     refusals: Refusals,
     joined: bool,
@@ -136,7 +136,7 @@ impl Shard {
         owned.slot.set_phase(Phase::Restoring(0.0));
         let slot = Arc::clone(&owned.slot);
         // The restorer lives as long as this shard.
-        let _ = self.jobs.send(Job { partition, generation: self.generation, slot, cancelled });
+        let _ = self.jobs.send(Job { partition, task: Task::Restore, generation: self.generation, slot, cancelled });
         self.refill();
     }
 
@@ -161,6 +161,10 @@ impl Shard {
             return;
         }
         let timestamp = message.timestamp().to_millis().map(EventTime);
+        if folding.rebuild.as_ref().is_some_and(|rebuild| offset >= rebuild.publish_from) {
+            self.rebuilt_up_to(fetching, at);
+            return;
+        }
         let refused = self.refusals.of(at);
         let again = refused.is_some();
         let before = folding.part.effects.bytes();
@@ -211,7 +215,7 @@ impl Shard {
             self.settle(restored);
         }
         let now = Instant::now();
-        let mut again = Vec::new();
+        let (mut again, mut begun) = (Vec::new(), false);
         for (&partition, owned) in &mut self.owned {
             match &mut owned.state {
                 State::Failed(Some(at)) if *at <= now => again.push(partition),
@@ -223,6 +227,7 @@ impl Shard {
                     }
                     owned.slot.set_phase(Phase::Running(engine));
                     fetching.resume(&[partition]);
+                    begun = true;
                 }
                 State::Folding(folding)
                     if !held
@@ -235,37 +240,34 @@ impl Shard {
                 _ => {}
             }
         }
+        if begun {
+            // What a restore wants published first.
+            self.refill();
+        }
+        self.ask_for_handover(now);
         for partition in again {
             self.restore(partition);
         }
     }
 
     fn settle(&mut self, restored: Restored) {
-        let Some(owned) = self.owned.get_mut(&restored.partition) else { return };
+        let partition = restored.partition;
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
         if owned.generation != restored.generation {
             return;
         }
         match restored.outcome {
-            Ok((engine, start)) => {
+            Outcome::Restored(engine, start) => {
                 self.shared.metrics.restore(restored.took);
-                tracing::info!(
-                    partition = restored.partition.0,
-                    next_offset = start.next.0,
-                    took_ms = restored.took.as_millis() as u64,
-                    "restored"
-                );
-                self.refusals.begun(restored.partition, start.next);
+                let took_ms = restored.took.as_millis() as u64;
+                tracing::info!(partition = partition.0, next_offset = start.next.0, took_ms, "restored");
+                self.refusals.begun(partition, start.next);
                 owned.slot.set_next_offset(start.next);
-                owned.state = State::Restored(Folding {
-                    engine: Arc::new(RwLock::new(*engine)),
-                    part: Part::default(),
-                    committed: start.committed,
-                    next: start.next,
-                    recorded: Recorded::default(),
-                    waits_until: None,
-                });
+                owned.state = State::Restored(Folding::new(*engine, start));
+                owned.show_rebuild(None);
             }
-            Err(cause) => self.fail(restored.partition, cause, true),
+            Outcome::Refused(cause) => self.fail(partition, cause, true),
+            Outcome::HandOver(handover) => self.handed_over(partition, handover),
         }
     }
 

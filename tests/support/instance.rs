@@ -65,10 +65,14 @@ fn run(config: &Path, arguments: &[&str]) -> Child {
 }
 
 fn toml(settings: &RuntimeSettings) -> String {
-    let (kafka, topics) = (&settings.kafka, &settings.topics);
+    let generation = settings.generation.number;
+    let first = settings.clone().in_generation(1);
+    let (kafka, topics) = (&first.kafka, &first.topics);
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
     format!(
-        "[kafka]
+        "[application]
+generation = {generation}
+[kafka]
 brokers = {:?}
 group_id = {:?}
 instance_id = {:?}

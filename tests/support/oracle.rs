@@ -65,10 +65,10 @@ pub fn replayed(settings: &RuntimeSettings) -> Outcome {
 /// What bookkeeping remembers of each partition.
 pub fn annals(settings: &RuntimeSettings) -> Vec<Annals> {
     let mut annals = vec![Annals::default(); settings.topics.partitions as usize];
-    for ((role, partition, key), body) in published(settings).latest {
-        if role == "bookkeeping" {
-            annals[partition as usize].read(&key, &body).expect("readable");
-        }
+    let mut outcome = Outcome::default();
+    read_latest(settings, "bookkeeping", &settings.topics.bookkeeping, &mut outcome);
+    for ((_, partition, key), body) in outcome.latest {
+        annals[partition as usize].read(&key, &body).expect("readable");
     }
     annals
 }
@@ -160,15 +160,19 @@ pub fn published(settings: &RuntimeSettings) -> Outcome {
         }
     }
     for (role, topic) in [("states", &t.states), ("vectors", &t.vectors), ("bookkeeping", &t.bookkeeping)] {
-        for seen in read_all(&settings.kafka.brokers, topic, t.partitions) {
-            let key = (role, seen.partition, seen.key.clone().expect("a compacted topic has keys"));
-            match body(&seen) {
-                Some(body) => outcome.latest.insert(key, body),
-                None => outcome.latest.remove(&key),
-            };
-        }
+        read_latest(settings, role, topic, &mut outcome);
     }
     outcome
+}
+
+fn read_latest(settings: &RuntimeSettings, role: &'static str, topic: &str, outcome: &mut Outcome) {
+    for seen in read_all(&settings.kafka.brokers, topic, settings.topics.partitions) {
+        let key = (role, seen.partition, seen.key.clone().expect("a compacted topic has keys"));
+        match body(&seen) {
+            Some(body) => outcome.latest.insert(key, body),
+            None => outcome.latest.remove(&key),
+        };
+    }
 }
 
 fn body(seen: &Seen) -> Option<Vec<u8>> {

@@ -55,6 +55,11 @@ impl BookKey {
         BookKey::Erased(erasure_hash(tenant, scope))
     }
 
+    /// Whether a key's row tells how far and under which decisions the log was folded.
+    pub fn is_of_annals(key: &[u8]) -> bool {
+        matches!(key, b"partition" | b"rebuild") || key.starts_with(b"decision/")
+    }
+
     /// The key's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
