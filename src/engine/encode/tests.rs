@@ -262,6 +262,10 @@ fn old_bytes_still_decode() {
     assert_eq!(decode_suggestion(SuggestionKind::Transfer, &old).unwrap(), (transfer, Publication::Open));
     let old = bytes(include_str!("../../../tests/data/partition.hex"));
     assert_eq!(decode_row(&old).unwrap(), Row::Partition(super::sample::checkpoint()));
+    let old = bytes(include_str!("../../../tests/data/decision.hex"));
+    assert_eq!(decode_row(&old).unwrap(), Row::Decision(super::sample::decision()));
+    let old = bytes(include_str!("../../../tests/data/history.hex"));
+    assert_eq!(decode_row(&old).unwrap(), Row::History(super::sample::history()));
     let (space, turn, unit) = decode_vector(&bytes(include_str!("../../../tests/data/vector.hex"))).unwrap();
     assert_eq!((space.as_str(), turn), ("default", 4));
     assert_eq!(unit, UnitVector::normalised(&[3.0, -4.0]).unwrap());
