@@ -110,3 +110,15 @@ fn every_command_explains_itself_with_examples() {
         assert!(out.contains("Example"), "{args:?}:\n{out}");
     }
 }
+
+#[test]
+fn a_rebuild_needs_a_generation_to_build() {
+    let (code, _, err) = rekindle(&["run", "--brokers", "127.0.0.1:1", "--rebuild"], &[]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("set application.generation to the next number first"), "{err}");
+    for (position, code) in [("3", 2), ("-1:5", 2), ("3:x", 2)] {
+        let (found, _, err) = rekindle(&["run", "--brokers", "127.0.0.1:1", &format!("--skip={position}")], &[]);
+        assert_eq!(found, Some(code), "{err}");
+        assert!(err.contains("PARTITION:OFFSET"), "{err}");
+    }
+}

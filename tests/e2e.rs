@@ -1,5 +1,7 @@
 //! End to end, on a real Apache Kafka. All in one binary, so that one broker serves every test.
 
+#[path = "e2e/decisions.rs"]
+mod decisions;
 #[path = "e2e/edge.rs"]
 mod edge;
 #[path = "e2e/exactly_once.rs"]
@@ -10,6 +12,8 @@ mod inputs;
 mod instance;
 #[path = "e2e/python.rs"]
 mod python;
+#[path = "e2e/rebuild.rs"]
+mod rebuild;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;

@@ -12,7 +12,7 @@ use rekindle::config::Needs;
 use rekindle::engine::encode::state_json;
 use rekindle::engine::validate::murmur2;
 use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, WriterSchema};
-use rekindle::kafka::registry::{Registry, Resolution};
+use rekindle::kafka::registry::{KnownSchema, Registry, Resolution};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::time::EventTime;
@@ -126,12 +126,14 @@ impl<W: Write> Replay<W> {
             }
         };
         let writer = self.writer(number, line.value.as_deref())?;
-        partitions.into_iter().try_for_each(|p| self.record(number, p, &line, writer.as_deref()))
+        partitions
+            .into_iter()
+            .try_for_each(|p| self.record(number, p, &line, writer.as_ref().map(|known| &known.writer)))
     }
 
     /// The schema of a Confluent-framed value, from the registry if one is configured. A registry that does not
     /// answer ends the replay: a record judged without its schema would be judged differently than it was.
-    fn writer(&self, number: u64, value: Option<&[u8]>) -> anyhow::Result<Option<Arc<WriterSchema>>> {
+    fn writer(&self, number: u64, value: Option<&[u8]>) -> anyhow::Result<Option<Arc<KnownSchema>>> {
         let (Some([0, a, b, c, d, ..]), Some(registry)) = (value, &self.registry) else { return Ok(None) };
         match registry.resolve(u32::from_be_bytes([*a, *b, *c, *d])) {
             Resolution::Known(schema) => Ok(Some(schema)),

@@ -8,7 +8,7 @@ use super::raw::{Kind, Setting, quoted};
 use super::reader::{REDACTED, Reader, wrong};
 use crate::http::settings::HttpSettings;
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
-use crate::runtime::settings::BatchSettings;
+use crate::runtime::settings::{BatchSettings, Generation};
 use crate::telemetry::logs::{LogFormat, LogSettings, check_filter};
 
 const DAY_MS: i64 = 86_400_000;
@@ -84,8 +84,8 @@ pub fn topics(r: &mut Reader<'_>) -> TopicSettings {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     let mut name = |r: &mut Reader<'_>, key: &'static str, default: &str| {
         let name = r.text(&["topics", key], default.to_owned(), |t| {
-            let fits = (1..=149).contains(&t.len()) && legal(t) && t != "." && t != "..";
-            if fits { Ok(()) } else { Err("must be 1 to 149 of A-Z a-z 0-9 . _ -") }
+            let fits = (1..=144).contains(&t.len()) && legal(t) && t != "." && t != "..";
+            if fits { Ok(()) } else { Err("must be 1 to 144 of A-Z a-z 0-9 . _ -") }
         });
         if let Some(other) = taken.insert(name.clone(), key) {
             r.fault(&["topics", key], format!("must differ from topics.{other}, both are {}", quoted(&name)));
@@ -115,6 +115,11 @@ fn retention(r: &mut Reader<'_>, key: &str, default: i64) -> Duration {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(ms.unsigned_abs())
+}
+
+/// Which generation of the application runs.
+pub fn generation(r: &mut Reader<'_>) -> u32 {
+    r.int(&["application", "generation"], 1, 1..=i64::from(Generation::MAX)) as u32
 }
 
 /// The schema registry. Its URL may hold a password: it is shown without.

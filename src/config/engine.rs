@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::Reader;
 use crate::engine::settings::{CostRates, EngineSettings, OutputFormat, Policy, TierRates, Weights};
+use crate::kafka::settings::TopicSettings;
 use crate::model::ids::Name;
 use crate::model::time::Millis;
 
@@ -11,8 +12,8 @@ const DAY_MS: i64 = 86_400_000;
 const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
 const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
 
-/// All of them. `input_topic`: its checked name.
-pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
+/// All of them. `topics`: the checked ones.
+pub fn engine(r: &mut Reader<'_>, topics: &TopicSettings) -> EngineSettings {
     let spaces = spaces(r);
     let default = EngineSettings::default();
     let idle_timeout = ms(r, &["session", "idle_timeout_ms"], default.idle_timeout, 1_000..=30 * DAY_MS);
@@ -44,7 +45,8 @@ pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
         }
     }
     EngineSettings {
-        input_topic: input_topic.to_owned(),
+        input_topic: topics.events.clone(),
+        log_retention: Millis(i64::try_from(topics.events_retention.as_millis()).unwrap_or(i64::MAX)),
         spaces,
         idle_timeout,
         retention,
@@ -57,6 +59,7 @@ pub fn engine(r: &mut Reader<'_>, input_topic: &str) -> EngineSettings {
         costs,
         default_cost,
         panic_on: None,
+        panic_at: None,
     }
 }
 

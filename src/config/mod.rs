@@ -9,6 +9,7 @@ mod raw;
 mod reader;
 mod render;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Origin};
@@ -16,7 +17,7 @@ pub use reader::Effective;
 
 use crate::engine::EngineSettings;
 use crate::http::settings::HttpSettings;
-use crate::runtime::settings::RuntimeSettings;
+use crate::runtime::settings::{Generation, RuntimeSettings};
 use crate::telemetry::logs::LogSettings;
 use raw::Raw;
 use reader::Reader;
@@ -72,16 +73,20 @@ impl Config {
         let r = &mut reader;
         let kafka = edges::kafka(r, needs == Needs::Cluster);
         let topics = edges::topics(r);
-        let engine = Arc::new(engine::engine(r, &topics.events));
+        let engine = Arc::new(engine::engine(r, &topics));
+        let number = edges::generation(r);
         let runtime = RuntimeSettings {
             kafka,
             topics,
+            generation: Generation::FIRST,
             registry: edges::registry(r),
             workers: edges::workers(r),
             batch: edges::batch(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
+            skip: BTreeSet::new(),
             engine,
         };
+        let runtime = runtime.in_generation(number);
         let (http, log) = (edges::http(r), edges::log(r));
         Ok(Config { runtime, http, log, effective: reader.finish()? })
     }

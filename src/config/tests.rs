@@ -83,6 +83,7 @@ fn each_of_these_is_refused() {
         ("[kafka]\nbrokers = [\"a:1\"]", "must be a string"),
         ("[kafka]\nbrokers = \"a:1,,b:2\"", "host:port"),
         ("[registry]\nurl = \"file:///etc\"", "http"),
+        ("[application]\ngeneration = 0", "application.generation: must be a whole number from 1 to 999"),
         ("[log]\nlevel = \"rekindle=loud\"", "log.level"),
         ("[session]\nerasure_marker_ms = 60000", "session.retention_ms"),
         ("[polcy]", "is not a setting"),
@@ -179,4 +180,21 @@ fn a_flags_key_cannot_smuggle_in_more() {
         let found = faults("", &[], &[(key, "1")]);
         assert!(found[0].contains("not a key as in TOML"), "{key}: {found:?}");
     }
+}
+
+#[test]
+fn a_generation_has_names_of_its_own_and_shares_the_rest() {
+    let file = "[application]\ngeneration = 3\n[topics]\nprefix = \"t.\"\n[kafka]\ninstance_id = \"a\"";
+    let (third, first) = (load(file, &[], &[]).unwrap().runtime, load("", &[], &[]).unwrap().runtime);
+    let (kafka, topics) = (&third.kafka, &third.topics);
+    let own = [&kafka.group_id, &kafka.transactional_id, &topics.states, &topics.vectors, &topics.bookkeeping];
+    let expected =
+        ["rekindle-g3", "rekindle-a-g3", "t.session-states-g3", "t.session-vectors-g3", "t.session-bookkeeping-g3"];
+    assert_eq!(own, expected.each_ref());
+    assert_eq!((topics.events.as_str(), topics.recovery.as_str()), ("t.session-events", "t.recovery-suggestions"));
+    assert_eq!((topics.dead_letters.as_str(), kafka.instance_id.as_str()), ("t.session-events-dlq", "a"));
+    assert_eq!(third.engine.policy_digest(), first.engine.policy_digest());
+    assert_eq!(third.clone().in_generation(1).kafka.group_id, first.kafka.group_id);
+    assert_eq!((first.group_of(2), third.group_of(1)), ("rekindle-g2".to_owned(), "rekindle".to_owned()));
+    assert_eq!(third.bookkeeping_of(2), "t.session-bookkeeping-g2");
 }

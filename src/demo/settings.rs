@@ -1,6 +1,6 @@
 //! Settings that suit a demo: few partitions, short times, small embeddings. No defaults of the service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::engine::EngineSettings;
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
 use crate::model::ids::Name;
 use crate::model::time::{EventTime, Millis};
-use crate::runtime::settings::{BatchSettings, RuntimeSettings};
+use crate::runtime::settings::{BatchSettings, Generation, RuntimeSettings};
 
 /// Partitions of every topic.
 pub(super) const PARTITIONS: i32 = 4;
@@ -52,7 +52,12 @@ fn topic_settings() -> TopicSettings {
 
 /// The service on the embedded broker.
 pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings {
-    let mut engine = EngineSettings { retention: RETENTION, erasure_marker: RETENTION, ..EngineSettings::default() };
+    let mut engine = EngineSettings {
+        retention: RETENTION,
+        log_retention: RETENTION,
+        erasure_marker: RETENTION,
+        ..EngineSettings::default()
+    };
     if let Ok(space) = Name::new("default") {
         engine.spaces = BTreeMap::from([(space, DIM)]);
     }
@@ -68,6 +73,7 @@ pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings 
             properties,
         },
         topics: topic_settings(),
+        generation: Generation::FIRST,
         registry: RegistrySettings::default(),
         workers: if events_per_second > 100.0 { 2 } else { 1 },
         batch: BatchSettings {
@@ -77,6 +83,7 @@ pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings 
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
+        skip: BTreeSet::new(),
         engine: Arc::new(engine),
     }
 }

@@ -71,6 +71,13 @@ pub enum Notice {
     Forgotten,
 }
 
+/// A place in the effects of a batch: see [`Effects::mute`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    stream: usize,
+    notices: usize,
+}
+
 /// The effects of a batch, in the order they must be published. Keys and values lie in one buffer: what is
 /// written a thousand times a batch and dropped with it is no work for an allocator.
 #[derive(Debug, Default)]
@@ -141,6 +148,19 @@ impl Effects {
             OutValue::Json(bytes) => HeldValue::Json(self.copy(bytes)),
             OutValue::Raw(bytes) => HeldValue::Raw(bytes.map(|bytes| self.copy(bytes))),
         }
+    }
+
+    /// The place reached so far.
+    pub fn mark(&self) -> Mark {
+        Mark { stream: self.stream.len(), notices: self.notices.len() }
+    }
+
+    /// Takes suggestions, dead letters and notices since `mark` back; what is latest of compacted keys stays.
+    /// Nothing happens without a mark.
+    pub fn mute(&mut self, mark: Option<Mark>) {
+        let Some(mark) = mark else { return };
+        self.bytes -= self.stream.drain(mark.stream..).map(|held| held.size()).sum::<usize>();
+        self.notices.truncate(mark.notices);
     }
 
     /// Appends a record whose sequence is promised: a suggestion or a dead letter.

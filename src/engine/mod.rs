@@ -4,8 +4,10 @@
 //! partition; instances share nothing. Time is the log's: stream time is the largest
 //! `min(occurred_at, record timestamp)` accepted, and everything that depends on time depends on that.
 
+pub mod annals;
 mod apply;
 mod deadlines;
+mod decisions;
 pub mod decode;
 pub mod effects;
 pub mod encode;
@@ -25,6 +27,7 @@ pub mod restore;
 #[cfg(test)]
 mod restore_tests;
 pub mod settings;
+pub mod settings_text;
 pub mod store;
 pub mod suggest;
 mod triggers;
@@ -34,6 +37,7 @@ pub mod workers;
 mod write;
 pub use write::STATE_HEADER;
 
+pub use annals::Annals;
 pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use process::Engine;
 pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};

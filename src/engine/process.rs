@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::engine::annals::Annals;
 use crate::engine::effects::{Effects, OutValue, Topic};
 use crate::engine::encode::keys::BookKey;
 use crate::engine::encode::{self, Row};
@@ -16,7 +17,7 @@ use crate::engine::store::Store;
 use crate::engine::workers::Workers;
 use crate::engine::write::sure;
 use crate::engine::{decode, validate};
-use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, WorkChunk};
+use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, Rebuild, WorkChunk};
 use crate::model::event::{Subject, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
@@ -42,6 +43,10 @@ pub struct Engine {
     pub(super) ledger: Ledger,
     pub(super) stream_time: EventTime,
     pub(super) next_offset: Option<Offset>,
+    pub(super) annals: Annals,
+    /// Whether the annals say under what records are judged now.
+    pub(super) history_noted: bool,
+    pub(super) rebuild: Option<Rebuild>,
 }
 
 /// What every stage of one record's processing needs.
@@ -70,25 +75,35 @@ impl Engine {
             ledger: Ledger::default(),
             stream_time: EventTime::MIN,
             next_offset: None,
+            annals: Annals::default(),
+            history_noted: false,
+            rebuild: None,
         }
     }
 
     /// Folds one record. Deadlines that its time makes due fire first, in (deadline, session) order, then
     /// one chunk of pending work is done. A rejected record is dead-lettered and changes nothing.
     pub fn process(&mut self, record: Record<'_>, effects: &mut Effects) -> Verdict {
-        self.next_offset = Some(Offset(record.position.offset.0 + 1));
+        let mark = self.begin(&record, effects);
+        let verdict = self.judge(record, effects);
+        effects.mute(mark);
+        verdict
+    }
+
+    fn judge(&mut self, record: Record<'_>, effects: &mut Effects) -> Verdict {
         let event = match self.accept(&record) {
             Ok(event) => event,
             Err(rejection) => {
-                let reason = rejection.reason;
-                self.dead_letter(record, rejection, effects);
-                return Verdict::Rejected(reason);
+                self.dead_letter(&record, &rejection, effects);
+                return Verdict::Rejected(rejection.reason);
             }
         };
         assert!(self.settings.panic_on.as_ref() != Some(&event.event_id), "a fail point was set for this event");
         let mut step = Step { position: record.position, traceparent: record.traceparent, effects };
         let time = record.timestamp.map_or(event.occurred_at, |at| at.min(event.occurred_at));
+        let before = self.stream_time;
         self.advance(&mut step, time);
+        self.age_annals(&mut step, before);
         self.do_pending_work(&mut step);
         let verdict = match &event.subject {
             Subject::Session { tenant, session, user, body } => {
@@ -119,10 +134,8 @@ impl Engine {
         Ok(event)
     }
 
-    /// Dead-letters a record without folding it (a refusal, a panic, an operator's skip).
-    pub fn dead_letter(&mut self, record: Record<'_>, rejection: Rejection, effects: &mut Effects) {
-        self.next_offset = Some(Offset(record.position.offset.0 + 1));
-        let headers = encode::dead_letter_headers(&record, &rejection, &self.settings.input_topic);
+    pub(super) fn dead_letter(&self, record: &Record<'_>, rejection: &Rejection, effects: &mut Effects) {
+        let headers = encode::dead_letter_headers(record, rejection, &self.settings.input_topic);
         effects.push(Topic::DeadLetters, record.key, OutValue::Raw(record.value), headers);
     }
 

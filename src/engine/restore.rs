@@ -245,6 +245,9 @@ impl Restoring {
                 (BookKey::Work(offset, number), Row::Work(chunk)) => {
                     engine.work.insert((offset, number), chunk);
                 }
+                (BookKey::Decision(_), Row::Decision(decision)) => engine.annals.enter(decision),
+                (BookKey::History(_), Row::History(entry)) => engine.annals.begin(entry),
+                (BookKey::Rebuild, Row::Rebuild(rebuild)) => engine.rebuild = Some(rebuild),
                 _ => return Err(fail("the row is not of its key's kind")),
             }
         }

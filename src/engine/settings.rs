@@ -1,8 +1,9 @@
-//! Checked settings of the engine. Whatever can change an output is in the policy digest.
+//! Checked settings of the engine. Whatever can change a suggestion is in the policy digest.
 
 use std::collections::BTreeMap;
 
 use crate::model::ids::{EventId, Name};
+use crate::model::position::Offset;
 use crate::model::time::Millis;
 
 /// Everything the engine is told from outside.
@@ -14,6 +15,8 @@ pub struct EngineSettings {
     pub idle_timeout: Millis,
     /// Stream time after which an untouched session is forgotten, and a record is too late.
     pub retention: Millis,
+    /// How long the input keeps its records; what has to be known to replay them is kept for at least as long.
+    pub log_retention: Millis,
     /// How long a predicted copy is believed in.
     pub predicted_ttl: Millis,
     /// How long an erasure marker lives.
@@ -35,6 +38,9 @@ pub struct EngineSettings {
     /// A fail point for tests: the event with this id makes processing panic. No configuration sets it.
     #[doc(hidden)]
     pub panic_on: Option<EventId>,
+    /// Another: whatever is done with the record at this offset panics, its dead-lettering too.
+    #[doc(hidden)]
+    pub panic_at: Option<Offset>,
 }
 
 /// Form of public outputs. Private topics are always Avro.
@@ -119,7 +125,7 @@ pub struct TierRates {
 }
 
 impl EngineSettings {
-    /// Digest of everything that can change an output for the same input: 32 hexadecimal digits. Floats
+    /// Digest of everything that can change a suggestion for the same input: 32 hexadecimal digits. Floats
     /// enter by their bits, so that equal settings have equal digests on every machine.
     pub fn policy_digest(&self) -> Name {
         let mut text = String::new();
@@ -191,6 +197,7 @@ impl Default for EngineSettings {
             spaces: BTreeMap::from([(space, 768)]),
             idle_timeout: Millis(1_800_000),
             retention: Millis(604_800_000),
+            log_retention: Millis(604_800_000),
             predicted_ttl: Millis(600_000),
             erasure_marker: Millis(604_800_000),
             reject_bad_context: false,
@@ -201,6 +208,7 @@ impl Default for EngineSettings {
             costs: BTreeMap::new(),
             default_cost: CostRates::default(),
             panic_on: None,
+            panic_at: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::time::EventTime;
 /// What a partition of this process is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PartitionPhase {
-    /// Reading its state; share done, 0..1.
+    /// Reading its state, or folding anew what was published before; share done, 0..1.
     Restoring(f64),
     /// Folding the input.
     Running,
@@ -72,7 +72,7 @@ pub struct FeedItem {
 
 /// What HTTP may ask. Calls are short and do not block on I/O.
 pub trait QueryPort: Send + Sync + 'static {
-    /// Whether every worker has joined its group and no owned partition is restoring or failed.
+    /// Whether every worker has joined its group and no owned partition is restoring, rebuilding or failed.
     fn ready(&self) -> Result<(), String>;
     /// The partitions this process owns.
     fn partitions(&self) -> Vec<PartitionStatus>;

@@ -98,9 +98,7 @@ impl Admin {
 
     /// Creates the topics that are missing, and compares those that exist.
     pub fn create_topics(&self, settings: &TopicSettings) -> Result<Vec<TopicReport>, AdminError> {
-        let metadata = self.client.inner().fetch_metadata(None, REQUEST)?;
-        let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
-        let replication = settings.replication.unwrap_or(brokers.clamp(1, 3));
+        let replication = self.replication(settings)?;
         let mut reports = vec![self.ensure(&input_plan(settings), settings.partitions, replication)?];
         // The room of the dead letters follows the input's, whoever created it.
         let [input] = self.configurations([&settings.events], REQUEST)?;
@@ -110,6 +108,27 @@ impl Admin {
         }
         self.wait_until_visible(&reports)?;
         Ok(reports)
+    }
+
+    /// Creates the topics that hold state, where they are missing, with so many partitions.
+    pub fn create_state_topics(
+        &self,
+        settings: &TopicSettings,
+        partitions: i32,
+    ) -> Result<Vec<TopicReport>, AdminError> {
+        let replication = self.replication(settings)?;
+        let mut reports = Vec::new();
+        for plan in state_plans(settings) {
+            reports.push(self.ensure(&plan, partitions, replication)?);
+        }
+        self.wait_until_visible(&reports)?;
+        Ok(reports)
+    }
+
+    fn replication(&self, settings: &TopicSettings) -> Result<i32, AdminError> {
+        let metadata = self.client.inner().fetch_metadata(None, REQUEST)?;
+        let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
+        Ok(settings.replication.unwrap_or(brokers.clamp(1, 3)))
     }
 
     /// Brokers learn of a new topic a moment after its creation was confirmed.
@@ -204,6 +223,20 @@ fn input_plan(settings: &TopicSettings) -> Plan {
 }
 
 fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan> {
+    let kept = |topic: &str, retention: Duration| Plan {
+        topic: topic.to_owned(),
+        configs: vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention.as_millis().to_string())],
+    };
+    let mut dead_letters = kept(&settings.dead_letters, settings.dead_letters_retention);
+    dead_letters.configs.push(("max.message.bytes", dead_letter_bytes.to_string()));
+    let mut plans = state_plans(settings);
+    plans.push(kept(&settings.recovery, settings.suggestions_retention));
+    plans.push(kept(&settings.transfer, settings.suggestions_retention));
+    plans.push(dead_letters);
+    plans
+}
+
+fn state_plans(settings: &TopicSettings) -> Vec<Plan> {
     let lag = settings.compaction_lag.as_millis().to_string();
     let compacted = |topic: &str| Plan {
         topic: topic.to_owned(),
@@ -214,20 +247,7 @@ fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan>
             ("max.compaction.lag.ms", lag.clone()),
         ],
     };
-    let kept = |topic: &str, retention: Duration| Plan {
-        topic: topic.to_owned(),
-        configs: vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention.as_millis().to_string())],
-    };
-    let mut dead_letters = kept(&settings.dead_letters, settings.dead_letters_retention);
-    dead_letters.configs.push(("max.message.bytes", dead_letter_bytes.to_string()));
-    vec![
-        compacted(&settings.states),
-        compacted(&settings.vectors),
-        compacted(&settings.bookkeeping),
-        kept(&settings.recovery, settings.suggestions_retention),
-        kept(&settings.transfer, settings.suggestions_retention),
-        dead_letters,
-    ]
+    [&settings.states, &settings.vectors, &settings.bookkeeping].map(|topic| compacted(topic)).into()
 }
 
 fn options(timeout: Duration) -> AdminOptions {

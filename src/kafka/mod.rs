@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod client;
 pub mod consumer;
+pub mod groups;
 pub mod headers;
 pub mod producer;
 pub mod reader;

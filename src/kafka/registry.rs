@@ -20,11 +20,27 @@ const ABSENT_FOR: Duration = Duration::from_secs(10);
 const MAX_ANSWER: u64 = 4 << 20;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
+/// A version of the event schema.
+#[derive(Debug)]
+pub struct KnownSchema {
+    /// What reads records written with it.
+    pub writer: WriterSchema,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+impl KnownSchema {
+    /// Parses a schema's text. Errors if it is no version of the event schema.
+    pub fn parse(text: &str) -> Result<KnownSchema, String> {
+        Ok(KnownSchema { writer: WriterSchema::parse(text)?, text: text.into() })
+    }
+}
+
 /// What an id stands for.
 #[derive(Debug, Clone)]
 pub enum Resolution {
     /// A version of the event schema.
-    Known(Arc<WriterSchema>),
+    Known(Arc<KnownSchema>),
     /// The registry says that it has no such id, or it is no version of the event schema.
     Absent,
     /// No answer that can be relied on; ask again later.
@@ -38,7 +54,7 @@ pub struct RegistryFault(String);
 
 #[derive(Default)]
 struct Known {
-    schemas: HashMap<u32, Arc<WriterSchema>>,
+    schemas: HashMap<u32, Arc<KnownSchema>>,
     foreign: HashMap<u32, ()>,
     absent: HashMap<u32, Instant>,
     silent_until: Option<(Instant, String)>,
@@ -88,7 +104,7 @@ impl Registry {
         let answer = self.fetch(id);
         let mut known = self.known();
         match answer {
-            Ok(Some(text)) => match WriterSchema::parse(&text) {
+            Ok(Some(text)) => match KnownSchema::parse(&text) {
                 Ok(schema) => {
                     let schema = Arc::new(schema);
                     known.schemas.insert(id, Arc::clone(&schema));

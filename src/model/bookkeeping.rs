@@ -8,6 +8,7 @@ use super::stamp::Register;
 use super::stamp::Stamp;
 use super::suggestion::RevokeReason;
 use super::time::EventTime;
+use super::verdict::Rejection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -133,4 +134,48 @@ pub enum WorkTask {
         /// Why suggestions on its copies go.
         reason: RevokeReason,
     },
+}
+
+/// What was decided of a record by something other than the log: whoever replays the log has to decide the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Input offset of the record; of a schema, of the first record it holds for.
+    pub offset: Offset,
+    /// What was decided.
+    pub ruling: Ruling,
+    /// Stream time at which it was last made; [`EventTime::MIN`] until the partition accepts its first record.
+    pub at: EventTime,
+}
+
+/// What a decision says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// From its offset on, and until the next such decision, a schema id of the registry stands for this text;
+    /// `None`: the registry has no version of the event schema under it.
+    Schema(u32, Option<Arc<str>>),
+    /// The record was dead-lettered without being looked at (`poison`, `skipped`).
+    DeadLettered(Rejection),
+}
+
+/// Under which engine and which settings records are folded, from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The first input offset it holds for.
+    pub offset: Offset,
+    /// Stream time before that record; [`EventTime::MIN`] until the partition accepts its first record.
+    pub at: EventTime,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// Digest of the policy.
+    pub policy: Name,
+    /// The engine's settings as canonical text.
+    pub settings: String,
+}
+
+/// A partition that is folded anew beside what an earlier generation published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rebuild {
+    /// The first input offset whose suggestions and dead letters are published: those of earlier records have
+    /// been.
+    pub publish_from: Offset,
 }

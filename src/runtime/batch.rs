@@ -18,6 +18,7 @@ pub(super) struct Part {
     pub bytes: usize,
     /// Whether the checkpoint is among the effects.
     pub sealed: bool,
+    forced: bool,
     oldest: Option<Instant>,
 }
 
@@ -29,9 +30,15 @@ impl Part {
         self.oldest.get_or_insert_with(Instant::now);
     }
 
-    /// No record was processed.
+    /// Has to be committed although no record was processed.
+    pub fn force(&mut self) {
+        self.forced = true;
+        self.oldest.get_or_insert_with(Instant::now);
+    }
+
+    /// Nothing has to be committed.
     pub fn is_empty(&self) -> bool {
-        self.verdicts.is_empty()
+        self.verdicts.is_empty() && !self.forced
     }
 
     /// Forgets everything, keeping the memory.
@@ -40,6 +47,7 @@ impl Part {
         self.verdicts.clear();
         self.bytes = 0;
         self.sealed = false;
+        self.forced = false;
         self.oldest = None;
     }
 }

@@ -28,6 +28,18 @@ pub(super) struct Slot {
     phase: RwLock<Phase>,
     next_offset: AtomicI64,
     input_end: AtomicI64,
+    rebuild: RwLock<Option<RebuildView>>,
+}
+
+/// How far a rebuild has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RebuildView {
+    /// Where it began.
+    pub begin: Offset,
+    /// Where it ends.
+    pub end: Offset,
+    /// What it waits for at its end.
+    pub waits_for: Option<String>,
 }
 
 /// All owned partitions of the process.
@@ -63,6 +75,7 @@ impl Slot {
             phase: RwLock::new(Phase::Restoring(0.0)),
             next_offset: AtomicI64::new(-1),
             input_end: AtomicI64::new(-1),
+            rebuild: RwLock::new(None),
         }
     }
 
@@ -74,6 +87,19 @@ impl Slot {
     /// Says what it is doing now.
     pub fn set_phase(&self, phase: Phase) {
         *write(&self.phase) = phase;
+    }
+
+    /// Shows a rebuild, or that there is none.
+    pub fn set_rebuild(&self, view: Option<RebuildView>) {
+        *write(&self.rebuild) = view;
+    }
+
+    /// The rebuild and the share of it that is done, 0..1.
+    pub fn rebuild(&self) -> Option<(RebuildView, f64)> {
+        let view = read(&self.rebuild).clone()?;
+        let done = self.next_offset().map_or(0, |next| next.0 - view.begin.0) as f64;
+        let share = done / (view.end.0 - view.begin.0).max(1) as f64;
+        Some((view, share.clamp(0.0, 1.0)))
     }
 
     /// Next input offset.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Part;
 use super::board::{SharedEngine, Slot};
+use super::fold::Recorded;
 use crate::model::position::Offset;
 
 /// First and longest pause before a stopped partition is tried again.
@@ -45,8 +46,22 @@ pub(super) struct Folding {
     pub committed: Option<Offset>,
     /// The next input offset.
     pub next: Offset,
-    /// Paused until then: a schema could not be resolved.
+    /// See [`Recorded`].
+    pub recorded: Recorded,
+    /// While it is rebuilt.
+    pub rebuild: Option<Rebuilding>,
+    /// Paused until then: a schema could not be resolved, or an earlier generation still publishes.
     pub waits_until: Option<Instant>,
+}
+
+/// A partition that folds without publishing, until nobody else publishes what it would.
+pub(super) struct Rebuilding {
+    /// What others published reaches to here; no record from here on is folded yet.
+    pub publish_from: Offset,
+    /// When to ask (again) whether it may publish; `None`: the answer is awaited.
+    pub ask_at: Option<Instant>,
+    /// When progress was last logged.
+    pub told: Instant,
 }
 
 impl Owned {
@@ -54,6 +69,14 @@ impl Owned {
     pub fn folding(&mut self) -> Option<&mut Folding> {
         match &mut self.state {
             State::Folding(folding) => Some(folding),
+            _ => None,
+        }
+    }
+
+    /// The rebuild it is in, and the next input offset.
+    pub fn rebuilding(&self) -> Option<(&Rebuilding, Offset)> {
+        match &self.state {
+            State::Restored(folding) | State::Folding(folding) => Some((folding.rebuild.as_ref()?, folding.next)),
             _ => None,
         }
     }

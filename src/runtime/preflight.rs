@@ -7,6 +7,7 @@ use super::framing::Framing;
 use super::settings::RuntimeSettings;
 use crate::kafka::admin::{Admin, AdminError, DEAD_LETTER_ROOM, DEFAULT_MAX_MESSAGE_BYTES};
 use crate::kafka::registry::{Registry, RegistryFault};
+use crate::model::position::Position;
 
 /// How long the cluster may take to answer first.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
@@ -25,6 +26,23 @@ pub enum StartError {
     /// Topics are missing.
     #[error("missing topics: {}; create them with `rekindle topics create`", .0.join(", "))]
     MissingTopics(Vec<String>),
+    /// The topics of a later generation are missing.
+    #[error(
+        "generation {generation} has not been begun, its topics are missing: {}; `rekindle run --rebuild` begins it",
+        .missing.join(", ")
+    )]
+    NotBegun {
+        /// The generation.
+        generation: u32,
+        /// What is missing.
+        missing: Vec<String>,
+    },
+    /// A rebuild in the first generation.
+    #[error(
+        "--rebuild begins a generation beside an earlier one: set application.generation to the next number first, \
+         at every instance (it is 1)"
+    )]
+    NothingToRebuild,
     /// Outputs go to the partition their input came from.
     #[error("{topic} has {found} partitions, the input has {expected}: all topics need the same number")]
     PartitionCounts {
@@ -34,6 +52,14 @@ pub enum StartError {
         found: i32,
         /// The input's.
         expected: i32,
+    },
+    /// A record to skip is in no partition of the input.
+    #[error("--skip {position}: the input has {partitions} partitions, numbered from 0")]
+    NothingToSkip {
+        /// What was to be skipped.
+        position: Position,
+        /// Partitions of the input.
+        partitions: i32,
     },
     /// The output schemas could not be registered.
     #[error("{0}")]
@@ -55,11 +81,34 @@ pub(super) struct Ready {
 /// Runs all checks.
 pub(super) fn check(settings: &RuntimeSettings) -> Result<Ready, StartError> {
     let admin = Admin::new(&settings.kafka)?;
+    if settings.generation.rebuild {
+        begin_generation(&admin, settings)?;
+    }
     let partition_count = partitions(&admin, settings)?;
+    if let Some(&position) = settings.skip.iter().find(|at| at.partition.0 >= partition_count) {
+        return Err(StartError::NothingToSkip { position, partitions: partition_count });
+    }
     let max_message_bytes = look_at_configurations(&admin, settings);
     let registry = settings.registry.url.as_deref().map(Registry::new);
     let framing = Framing::new(&settings.topics, &settings.engine, registry.as_ref(), max_message_bytes)?;
     Ok(Ready { partition_count, max_message_bytes, framing, registry })
+}
+
+/// Makes the generation's own topics where they are missing.
+fn begin_generation(admin: &Admin, settings: &RuntimeSettings) -> Result<(), StartError> {
+    if settings.generation.number == 1 {
+        return Err(StartError::NothingToRebuild);
+    }
+    let input = settings.topics.events.as_str();
+    match admin.partition_counts(&[input], FIRST_ANSWER)?[input] {
+        0 => Err(StartError::MissingTopics(vec![input.to_owned()])),
+        count => {
+            for report in admin.create_state_topics(&settings.topics, count)?.iter().filter(|r| r.created) {
+                tracing::info!(topic = report.topic, generation = settings.generation.number, "created");
+            }
+            Ok(())
+        }
+    }
 }
 
 fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartError> {
@@ -74,7 +123,13 @@ fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartErr
             break counts;
         }
         if Instant::now() >= deadline {
-            return Err(StartError::MissingTopics(missing));
+            let own = [&t.states, &t.vectors, &t.bookkeeping];
+            return Err(match settings.generation.number {
+                generation @ 2.. if missing.iter().all(|topic| own.contains(&topic)) => {
+                    StartError::NotBegun { generation, missing }
+                }
+                _ => StartError::MissingTopics(missing),
+            });
         }
         std::thread::sleep(Duration::from_millis(100));
     };

@@ -150,7 +150,8 @@ impl Shard {
             let mut slowest: Option<f64> = None;
             for (verdict, timestamp) in &folding.part.verdicts {
                 metrics.record(verdict);
-                if let Some(at) = timestamp {
+                // Records that others published long ago say nothing of how quick this is.
+                if let Some(at) = timestamp.filter(|_| folding.rebuild.is_none()) {
                     let ms = (now - at.0) as f64;
                     metrics.event_to_commit(ms / 1000.0);
                     slowest = Some(slowest.map_or(ms, |s| s.max(ms)));

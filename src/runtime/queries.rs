@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::board::{Board, Phase, Slot, read};
+use super::board::{Board, Phase, RebuildView, Slot, read};
 use crate::engine::validate::murmur2;
 use crate::engine::{Engine, EngineStats, RecoveryQuery};
 use crate::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
@@ -23,7 +23,15 @@ impl QueryPort for Board {
         }
         for (partition, slot) in self.slots() {
             match slot.phase() {
-                Phase::Running(_) => {}
+                Phase::Running(_) => match slot.rebuild() {
+                    None => {}
+                    Some((RebuildView { waits_for: Some(cause), .. }, _)) => {
+                        return Err(format!("partition {partition} is rebuilt and waits: {cause}"));
+                    }
+                    Some((_, share)) => {
+                        return Err(format!("partition {partition} is being rebuilt ({:.0} %)", share * 100.0));
+                    }
+                },
                 Phase::Restoring(share) => {
                     return Err(format!("partition {partition} is being restored ({:.0} %)", share * 100.0));
                 }
@@ -91,7 +99,13 @@ fn home_partition(tenant: &TenantId, partition_count: i32) -> PartitionId {
 fn status(partition: PartitionId, slot: &Arc<Slot>) -> PartitionStatus {
     let (phase, stats) = match slot.phase() {
         Phase::Restoring(share) => (PartitionPhase::Restoring(share), EngineStats::default()),
-        Phase::Running(engine) => (PartitionPhase::Running, read(&engine).stats()),
+        Phase::Running(engine) => {
+            let phase = match slot.rebuild() {
+                Some((_, share)) => PartitionPhase::Restoring(share),
+                None => PartitionPhase::Running,
+            };
+            (phase, read(&engine).stats())
+        }
         Phase::Failed(cause) => (PartitionPhase::Failed(cause), EngineStats::default()),
     };
     PartitionStatus { partition, phase, next_offset: slot.next_offset(), lag: slot.lag(), stats }

@@ -12,8 +12,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 
 use super::board::{Phase, Slot};
-use super::settings::RuntimeSettings;
-use crate::engine::{Engine, Restoring, StateTopic, encode};
+use super::generations::{Generations, Handover, Legacy};
+use super::settings::{Generation, RuntimeSettings};
+use crate::engine::{Effects, Engine, Restoring, StateTopic, encode};
 use crate::kafka::headers;
 use crate::kafka::reader::StateReader;
 use crate::model::position::{Offset, PartitionId};
@@ -23,9 +24,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Records between two looks at whether the partition is still wanted.
 const CHECK_EVERY: u64 = 1024;
 
-/// A partition to restore.
+/// Something to find out about a partition.
 pub(super) struct Job {
     pub partition: PartitionId,
+    pub task: Task,
     /// The assignment it belongs to.
     pub generation: u64,
     /// Where progress is shown.
@@ -34,22 +36,41 @@ pub(super) struct Job {
     pub cancelled: Arc<AtomicBool>,
 }
 
+/// What is to be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Its state.
+    Restore,
+    /// Whether it may publish from this offset on.
+    HandOver(Offset),
+}
+
 /// What came of a job.
 pub(super) struct Restored {
     pub partition: PartitionId,
     pub generation: u64,
     pub took: Duration,
-    /// The engine and the next input offset, or why the state cannot be used.
-    pub outcome: Result<(Box<Engine>, Start), String>,
+    pub outcome: Outcome,
+}
+
+/// See [`Restored`].
+pub(super) enum Outcome {
+    /// The engine and where the input goes on.
+    Restored(Box<Engine>, Start),
+    /// Why the state cannot be used.
+    Refused(String),
+    /// Whether it may publish.
+    HandOver(Handover),
 }
 
 /// Where the input goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
     /// The group's committed offset, if it has one.
     pub committed: Option<Offset>,
     /// The next offset to read.
     pub next: Offset,
+    /// What has to be published before the first record: a rebuild begins.
+    pub opening: Option<Effects>,
 }
 
 enum Fault {
@@ -68,10 +89,17 @@ impl From<KafkaError> for Fault {
 pub(super) fn run(settings: &RuntimeSettings, partition_count: i32, jobs: Receiver<Job>, done: Sender<Restored>) {
     // Its connections serve one job after the other.
     let mut reader = None;
+    let mut generations = Generations::new(settings);
     while let Ok(job) = jobs.recv() {
         let begun = Instant::now();
-        let restorer = Restorer { settings, partition_count, job: &job };
-        let Some(outcome) = restorer.until_settled(&mut reader) else { continue };
+        let outcome = match job.task {
+            Task::Restore => {
+                let mut restorer = Restorer { settings, partition_count, job: &job, generations: &mut generations };
+                restorer.until_settled(&mut reader)
+            }
+            Task::HandOver(publish_from) => Some(Outcome::HandOver(generations.hand_over(job.partition, publish_from))),
+        };
+        let Some(outcome) = outcome else { continue };
         let restored =
             Restored { partition: job.partition, generation: job.generation, took: begun.elapsed(), outcome };
         if done.send(restored).is_err() {
@@ -80,15 +108,16 @@ pub(super) fn run(settings: &RuntimeSettings, partition_count: i32, jobs: Receiv
     }
 }
 
-struct Restorer<'a> {
-    settings: &'a RuntimeSettings,
+struct Restorer<'a, 's> {
+    settings: &'s RuntimeSettings,
     partition_count: i32,
     job: &'a Job,
+    generations: &'a mut Generations<'s>,
 }
 
-impl Restorer<'_> {
+impl Restorer<'_, '_> {
     /// `None` if the job was cancelled.
-    fn until_settled(&self, reader: &mut Option<StateReader>) -> Option<Result<(Box<Engine>, Start), String>> {
+    fn until_settled(&mut self, reader: &mut Option<StateReader>) -> Option<Outcome> {
         let mut told = false;
         loop {
             let attempt = match reader {
@@ -98,9 +127,9 @@ impl Restorer<'_> {
                     .and_then(|new| self.attempt(reader.insert(new))),
             };
             match attempt {
-                Ok((engine, start)) => return Some(Ok((Box::new(engine), start))),
+                Ok((engine, start)) => return Some(Outcome::Restored(Box::new(engine), start)),
                 Err(Fault::Cancelled) => return None,
-                Err(Fault::Refused(cause)) => return Some(Err(cause)),
+                Err(Fault::Refused(cause)) => return Some(Outcome::Refused(cause)),
                 Err(Fault::Again(error)) => {
                     if !told {
                         tracing::warn!(partition = self.job.partition.0, %error, "restore waits for the cluster");
@@ -113,11 +142,18 @@ impl Restorer<'_> {
         }
     }
 
-    fn attempt(&self, reader: &StateReader) -> Result<(Engine, Start), Fault> {
+    fn attempt(&mut self, reader: &StateReader) -> Result<(Engine, Start), Fault> {
         let topics = &self.settings.topics;
         let partition = self.job.partition;
         // Waits until no transaction that could still move the offset is open.
         let committed = self.persevere(|| reader.group_offset(&topics.events, partition))?;
+        if let Some(later) = self.generations.overtaken_by(partition, committed)? {
+            return Err(Fault::Refused(format!(
+                "generation {later} has come as far as this one ({}) and publishes in its place: set \
+                 application.generation to {later}",
+                self.settings.generation.number
+            )));
+        }
         let state = [
             (StateTopic::States, &topics.states),
             (StateTopic::Vectors, &topics.vectors),
@@ -141,8 +177,9 @@ impl Restorer<'_> {
             self.read_topic(reader, &mut restoring, role, topic, progress)?;
             before += extent.end.0 - extent.begin.0;
         }
-        let (engine, checkpoint) = restoring.finish(committed).map_err(|e| Fault::Refused(e.to_string()))?;
+        let (mut engine, checkpoint) = restoring.finish(committed).map_err(|e| Fault::Refused(e.to_string()))?;
         let input = self.persevere(|| reader.extent(&topics.events, partition))?;
+        let fresh = checkpoint.is_none() && self.settings.generation.number > 1;
         let next = committed.or(checkpoint.map(|c| c.next_offset)).unwrap_or(input.begin);
         if next < input.begin || next > input.end {
             return Err(Fault::Refused(format!(
@@ -151,7 +188,29 @@ impl Restorer<'_> {
                 input.begin, input.end
             )));
         }
-        Ok((engine, Start { committed, next }))
+        let opening = if fresh { Some(self.open(reader, &mut engine)?) } else { None };
+        Ok((engine, Start { committed, next, opening }))
+    }
+
+    /// Begins a rebuild: what earlier generations published and decided is made known to the engine.
+    fn open(&mut self, reader: &StateReader, engine: &mut Engine) -> Result<Effects, Fault> {
+        let Generation { number, rebuild, .. } = self.settings.generation;
+        if !rebuild {
+            return Err(Fault::Refused(format!(
+                "generation {number} has not been begun here; `rekindle run --rebuild` begins it"
+            )));
+        }
+        let Legacy { publish_from, decisions } = self.generations.legacy(reader, self.job.partition)?;
+        tracing::info!(
+            partition = self.job.partition.0,
+            generation = number,
+            publish_from = publish_from.0,
+            decisions = decisions.len(),
+            "rebuilding from the beginning of the input"
+        );
+        let mut effects = Effects::new();
+        engine.rebuild(publish_from, decisions, &mut effects);
+        Ok(effects)
     }
 
     fn read_topic(

@@ -1,22 +1,23 @@
 //! A worker's share of the partitions: takes records into their engines, and drops effects and engines the
 //! moment a partition is not owned any more. Publishing is next door.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::batch::{Filling, Pacing, Part};
+use super::batch::{Filling, Pacing};
 use super::board::{Board, Phase};
 use super::fold::{Took, fold};
 use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
-use super::restorer::{Job, Restored};
+use super::refusals::Refusals;
+use super::restorer::{Job, Outcome, Restored, Task};
 use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
@@ -56,10 +57,9 @@ pub(super) struct Shard {
     pub pacing: Pacing,
     pub filling: Filling,
     generation: u64,
-    jobs: Sender<Job>,
+    pub jobs: Sender<Job>,
     restored: Receiver<Restored>,
-    /// Records whose processing panicked: dead-lettered instead when they come again.
-    poison: BTreeSet<Position>,
+    refusals: Refusals,
     joined: bool,
     /// Set while a batch waits to be published again.
     pub hold: Option<Hold>,
@@ -75,6 +75,7 @@ impl Shard {
     /// A worker that owns nothing yet.
     pub fn new(shared: Arc<Shared>, producers: Producers, jobs: Sender<Job>, restored: Receiver<Restored>) -> Shard {
         let pacing = Pacing::new(shared.settings.batch.clone());
+        let refusals = Refusals::new(&shared.settings.skip);
         Shard {
             shared,
             owned: BTreeMap::new(),
@@ -84,7 +85,7 @@ impl Shard {
             generation: 0,
             jobs,
             restored,
-            poison: BTreeSet::new(),
+            refusals,
             joined: false,
             hold: None,
             unresolved: false,
@@ -120,7 +121,7 @@ impl Shard {
             let Some(owned) = self.owned.remove(partition) else { continue };
             tracing::info!(partition = partition.0, "revoked");
             self.shared.board.remove(*partition, &owned.slot);
-            self.poison.retain(|position| position.partition != *partition);
+            self.refusals.forget(*partition);
         }
         self.refill();
     }
@@ -135,7 +136,7 @@ impl Shard {
         owned.slot.set_phase(Phase::Restoring(0.0));
         let slot = Arc::clone(&owned.slot);
         // The restorer lives as long as this shard.
-        let _ = self.jobs.send(Job { partition, generation: self.generation, slot, cancelled });
+        let _ = self.jobs.send(Job { partition, task: Task::Restore, generation: self.generation, slot, cancelled });
         self.refill();
     }
 
@@ -154,15 +155,20 @@ impl Shard {
         let partition = PartitionId(message.partition());
         let offset = Offset(message.offset());
         let at = Position { partition, offset };
-        let poisoned = self.poison.contains(&at);
         let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
         // Fetched before a pause or a seek took effect: it comes again, or came already.
         if folding.waits_until.is_some() || offset < folding.next {
             return;
         }
         let timestamp = message.timestamp().to_millis().map(EventTime);
+        if folding.rebuild.as_ref().is_some_and(|rebuild| offset >= rebuild.publish_from) {
+            self.rebuilt_up_to(fetching, at);
+            return;
+        }
+        let refused = self.refusals.of(at);
+        let again = refused.is_some();
         let before = folding.part.effects.bytes();
-        match fold(folding, self.shared.registry.as_ref(), at, message, poisoned) {
+        match fold(folding, self.shared.registry.as_ref(), at, message, refused) {
             Took::Verdict(verdict) => {
                 let bytes = message.payload_len() + message.key_len();
                 folding.next = Offset(offset.0 + 1);
@@ -176,7 +182,7 @@ impl Shard {
                 fetching.pause(&[partition]);
                 folding.waits_until = Some(Instant::now() + SCHEMA_PAUSE);
             }
-            Took::Panicked => self.panicked(fetching, at, poisoned),
+            Took::Panicked => self.panicked(fetching, at, again),
         }
     }
 
@@ -188,16 +194,17 @@ impl Shard {
     }
 
     /// The batch of the partition goes, its engine is restored, and the record is dead-lettered when it
-    /// comes again. If that panics too, the partition stops.
+    /// comes again. `again`: that panicked too; then the partition stops.
     fn panicked(&mut self, fetching: &dyn Fetching, at: Position, again: bool) {
         self.shared.metrics.panic();
         fetching.pause(&[at.partition]);
         if again {
-            self.fail(at.partition, format!("processing the record at {at} panicked twice"), false);
+            let cause = format!("processing the record at {at} panicked, and so did dead-lettering it");
+            self.fail(at.partition, cause, false);
             return;
         }
         tracing::error!(position = %at, "processing a record panicked; it will be dead-lettered");
-        self.poison.insert(at);
+        self.refusals.panicked(at);
         self.restore(at.partition);
     }
 
@@ -208,7 +215,7 @@ impl Shard {
             self.settle(restored);
         }
         let now = Instant::now();
-        let mut again = Vec::new();
+        let (mut again, mut begun) = (Vec::new(), false);
         for (&partition, owned) in &mut self.owned {
             match &mut owned.state {
                 State::Failed(Some(at)) if *at <= now => again.push(partition),
@@ -220,6 +227,7 @@ impl Shard {
                     }
                     owned.slot.set_phase(Phase::Running(engine));
                     fetching.resume(&[partition]);
+                    begun = true;
                 }
                 State::Folding(folding)
                     if !held
@@ -232,35 +240,34 @@ impl Shard {
                 _ => {}
             }
         }
+        if begun {
+            // What a restore wants published first.
+            self.refill();
+        }
+        self.ask_for_handover(now);
         for partition in again {
             self.restore(partition);
         }
     }
 
     fn settle(&mut self, restored: Restored) {
-        let Some(owned) = self.owned.get_mut(&restored.partition) else { return };
+        let partition = restored.partition;
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
         if owned.generation != restored.generation {
             return;
         }
         match restored.outcome {
-            Ok((engine, start)) => {
+            Outcome::Restored(engine, start) => {
                 self.shared.metrics.restore(restored.took);
-                tracing::info!(
-                    partition = restored.partition.0,
-                    next_offset = start.next.0,
-                    took_ms = restored.took.as_millis() as u64,
-                    "restored"
-                );
+                let took_ms = restored.took.as_millis() as u64;
+                tracing::info!(partition = partition.0, next_offset = start.next.0, took_ms, "restored");
+                self.refusals.begun(partition, start.next);
                 owned.slot.set_next_offset(start.next);
-                owned.state = State::Restored(Folding {
-                    engine: Arc::new(RwLock::new(*engine)),
-                    part: Part::default(),
-                    committed: start.committed,
-                    next: start.next,
-                    waits_until: None,
-                });
+                owned.state = State::Restored(Folding::new(*engine, start));
+                owned.show_rebuild(None);
             }
-            Err(cause) => self.fail(restored.partition, cause, true),
+            Outcome::Refused(cause) => self.fail(partition, cause, true),
+            Outcome::HandOver(handover) => self.handed_over(partition, handover),
         }
     }
 

@@ -1,14 +1,18 @@
 //! The Kafka edge by itself: what the runtime's guarantees are built on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::kafka::admin::{Admin, Difference};
+use rekindle::kafka::groups::Groups;
 use rekindle::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
 use rekindle::kafka::reader::StateReader;
 use rekindle::model::position::{Offset, PartitionId};
+use rekindle::runtime::start;
+use rekindle::telemetry::Metrics;
 
 use crate::support::broker::brokers;
-use crate::support::clients::{create_topics, read_all, settings, unique};
+use crate::support::clients::{create_topics, eventually, read_all, settings, unique};
 
 const NEVER: &dyn Fn() -> bool = &|| false;
 
@@ -118,7 +122,7 @@ fn the_state_reader_waits_for_open_transactions_and_reads_to_the_end() {
     assert_eq!((extent.begin, extent.end), (Offset(0), Offset(1)), "an open transaction counts");
     assert!(!reader.settled(topic, partition, extent.end).unwrap());
     producer.commit(NEVER).unwrap();
-    crate::support::clients::eventually(
+    eventually(
         "settled after the commit",
         || reader.settled(topic, partition, extent.end).unwrap(),
         |settled| *settled,
@@ -133,4 +137,28 @@ fn the_state_reader_waits_for_open_transactions_and_reads_to_the_end() {
         .unwrap();
     assert!(whole);
     assert_eq!(keys, [b"a"]);
+}
+
+#[test]
+fn members_are_counted_under_both_group_protocols() {
+    for protocol in ["classic", "consumer"] {
+        let name = unique(protocol);
+        let mut settings = settings(brokers(), &name, 1);
+        settings.kafka.properties = [("group.protocol".to_owned(), protocol.to_owned())].into();
+        create_topics(&settings);
+        let mut groups = Groups::new(&settings.kafka);
+        // A broker that has just started may not be the group's coordinator yet.
+        let _ = eventually("no such group", || groups.members(&name), |members| *members == Ok(0));
+        let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
+        let _ = eventually("ready", || service.port().ready(), Result::is_ok);
+        assert_eq!(groups.members(&name), Ok(1), "{protocol}");
+        service.shutdown().expect("clean");
+        if protocol == "classic" {
+            // Under the newer protocol a static member is kept until its session times out.
+            let _ = eventually("left", || groups.members(&name), |members| *members == Ok(0));
+        }
+        assert_eq!(groups.offset(&name, &settings.topics.events, PartitionId(0)), Ok(None));
+        let topics = [settings.topics.events.clone(), format!("{name}.none")];
+        assert_eq!(groups.existing(&name, topics.into_iter()), Ok(vec![true, false]));
+    }
 }

@@ -25,6 +25,7 @@ pub fn settings() -> EngineSettings {
     let mut settings = EngineSettings {
         spaces: [(name("default"), DIM), (name("other"), DIM)].into(),
         retention: Millis(8 * 3_600_000),
+        log_retention: Millis(3_600_000),
         ..EngineSettings::default()
     };
     settings.policy.adapter_vote = 1;

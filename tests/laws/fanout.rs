@@ -91,12 +91,12 @@ fn an_erased_tenant_is_gone_at_once_and_tombstoned_in_chunks() {
     assert!(once.sessions.is_empty(), "nothing of the tenant is seen any more");
     assert_eq!(
         once.topics.len(),
-        2 * (SESSIONS - 1000) + 2 + 2,
-        "states and open suggestions, work, marker, checkpoint"
+        2 * (SESSIONS - 1000) + 2 + 3,
+        "states and open suggestions, work, marker, history, checkpoint"
     );
     let all = with_and_without_restarts(&history(vec![erased, anew, tick(1), tick(2), tick(3)]));
     assert_eq!(count(&all, "recovery resume_in_place revoked"), SESSIONS);
     assert_eq!(all.sessions.len(), 1, "a session of the tenant started anew");
     let left: Vec<String> = all.topics.keys().map(|(_, key)| String::from_utf8_lossy(key).into_owned()).collect();
-    assert_eq!(left.len(), 4, "its state, its worker, the marker, the checkpoint: {left:?}");
+    assert_eq!(left.len(), 5, "its state, its worker, the marker, the history, the checkpoint: {left:?}");
 }

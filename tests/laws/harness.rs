@@ -7,7 +7,7 @@ use rekindle::engine::{Effects, Engine, Notice, OutValue, Record, Restoring, Sta
 use rekindle::model::ids::{SessionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
-use rekindle::model::verdict::Verdict;
+use rekindle::model::verdict::{RejectReason, Rejection, Verdict};
 use serde_json::{Value, json};
 
 use super::events::settings;
@@ -40,6 +40,13 @@ fn process(engine: &mut Engine, offset: usize, event: &Value, effects: &mut Effe
         traceparent: None,
         writer: None,
     };
+    if let Some(id) = event.get("_schema").and_then(Value::as_u64) {
+        let text = (id % 3 > 0).then(|| format!("text {}", id % 3));
+        engine.resolved(record.position, (id / 3) as u32, text.as_deref(), effects);
+    }
+    if event.get("_refused").is_some() {
+        return engine.refuse(record, Rejection::new(RejectReason::Poison, "it was so decided"), effects);
+    }
     engine.process(record, effects)
 }
 

@@ -45,9 +45,17 @@ proptest! {
     #[test]
     fn a_restart_cannot_be_noticed(
         events in history(History::Whole, 80),
+        decided in prop::collection::vec((any::<Index>(), 0u64..12, any::<bool>()), 0..12),
         batches in prop::collection::vec(1usize..12, 1..40),
         restarts in prop::collection::vec(any::<bool>(), 1..40),
     ) {
+        let mut events = events;
+        let count = events.len();
+        for (index, schema, refused) in decided.into_iter().filter(|_| count > 0) {
+            let at = index.index(count);
+            let field = if refused { "_refused" } else { "_schema" };
+            events[at][field] = schema.into();
+        }
         let whole = run_in_batches(&events, &[events.len().max(1)], &[false]);
         let parts = run_in_batches(&events, &batches, &restarts);
         prop_assert_eq!(&whole.stream, &parts.stream);

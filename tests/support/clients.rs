@@ -1,6 +1,6 @@
 //! Settings with names of their own for each test, and plain clients to write and read topics with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rekindle::engine::EngineSettings;
 use rekindle::kafka::admin::Admin;
 use rekindle::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
-use rekindle::runtime::settings::{BatchSettings, RuntimeSettings};
+use rekindle::runtime::settings::{BatchSettings, Generation, RuntimeSettings};
 
 /// The longest any test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,6 +57,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             dead_letters_retention: 14 * DAY,
             compaction_lag: DAY,
         },
+        generation: Generation::FIRST,
         registry: RegistrySettings::default(),
         workers: 1,
         batch: BatchSettings {
@@ -66,6 +67,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             min_interval: Duration::from_millis(10),
         },
         keep_membership: false,
+        skip: BTreeSet::new(),
         engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),
     }
 }

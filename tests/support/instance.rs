@@ -17,9 +17,14 @@ pub struct Instance {
 impl Instance {
     /// Starts the service with these settings.
     pub fn start(settings: &RuntimeSettings) -> Instance {
+        Instance::start_with(settings, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(settings: &RuntimeSettings, arguments: &[&str]) -> Instance {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
         config.write_all(toml(settings).as_bytes()).expect("write the configuration");
-        let child = run(config.path());
+        let child = run(config.path(), arguments);
         Instance { child, _config: config }
     }
 
@@ -46,12 +51,13 @@ impl Drop for Instance {
     }
 }
 
-fn run(config: &Path) -> Child {
+fn run(config: &Path, arguments: &[&str]) -> Child {
     let level = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "rekindle=error".to_owned());
     Command::new(env!("CARGO_BIN_EXE_rekindle"))
         .args(["run", "-c"])
         .arg(config)
         .args(["--set", &format!("log.level={level}")])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -59,10 +65,14 @@ fn run(config: &Path) -> Child {
 }
 
 fn toml(settings: &RuntimeSettings) -> String {
-    let (kafka, topics) = (&settings.kafka, &settings.topics);
+    let generation = settings.generation.number;
+    let first = settings.clone().in_generation(1);
+    let (kafka, topics) = (&first.kafka, &first.topics);
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
     format!(
-        "[kafka]
+        "[application]
+generation = {generation}
+[kafka]
 brokers = {:?}
 group_id = {:?}
 instance_id = {:?}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rdkafka::message::Message;
 
-use rekindle::engine::{Effects, Engine, OutValue, Record, Topic, encode};
+use rekindle::engine::{Annals, Effects, Engine, OutValue, Record, Restoring, StateTopic, Topic, WriterSchema, encode};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
 use rekindle::runtime::settings::RuntimeSettings;
@@ -36,45 +36,117 @@ fn name(topic: Topic) -> &'static str {
     }
 }
 
-/// Replays the input as it lies in the topic.
+/// Replays the input as it lies in the topic. What the log does not say comes from bookkeeping alone: under which
+/// settings which records were folded, what schema ids stood for, what was refused.
 pub fn replayed(settings: &RuntimeSettings) -> Outcome {
     let mut outcome = Outcome::default();
     let partitions = settings.topics.partitions;
-    for partition in 0..partitions {
-        let mut engine = Engine::new(Arc::clone(&settings.engine), PartitionId(partition), partitions);
-        let mut effects = Effects::new();
-        let mut next = None;
-        each_message(&settings.kafka.brokers, &settings.topics.events, partition, |message| {
-            let offset = Offset(message.offset());
-            next = Some(Offset(offset.0 + 1));
-            let record = Record {
-                position: Position { partition: PartitionId(partition), offset },
-                timestamp: message.timestamp().to_millis().map(EventTime),
-                key: Some(message.key().unwrap_or_default()),
-                value: message.payload(),
-                traceparent: None,
-                writer: None,
-            };
-            engine.process(record, &mut effects);
-        });
-        if let Some(next) = next {
-            engine.seal(next, &mut effects);
-        }
+    for (partition, annals) in (0..partitions).map(PartitionId).zip(annals(settings)) {
+        let mut replay = Replay::new(settings, partition, annals);
+        each_message(&settings.kafka.brokers, &settings.topics.events, partition.0, |message| replay.take(message));
+        let effects = replay.finish();
         for record in effects.stream() {
             let value = match record.value {
                 OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.to_vec()),
                 OutValue::Tombstone | OutValue::Raw(None) => None,
             };
-            let sequence = outcome.sequences.entry((name(record.topic), partition)).or_default();
+            let sequence = outcome.sequences.entry((name(record.topic), partition.0)).or_default();
             sequence.push((record.key.map(<[u8]>::to_vec), value));
         }
         for record in effects.records().skip(effects.stream().len()) {
             if let (OutValue::Avro(value), Some(key)) = (record.value, record.key) {
-                outcome.latest.insert((name(record.topic), partition, key.to_vec()), value.to_vec());
+                outcome.latest.insert((name(record.topic), partition.0, key.to_vec()), value.to_vec());
             }
         }
     }
     outcome
+}
+
+/// What bookkeeping remembers of each partition.
+pub fn annals(settings: &RuntimeSettings) -> Vec<Annals> {
+    let mut annals = vec![Annals::default(); settings.topics.partitions as usize];
+    let mut outcome = Outcome::default();
+    read_latest(settings, "bookkeeping", &settings.topics.bookkeeping, &mut outcome);
+    for ((_, partition, key), body) in outcome.latest {
+        annals[partition as usize].read(&key, &body).expect("readable");
+    }
+    annals
+}
+
+struct Replay<'a> {
+    settings: &'a RuntimeSettings,
+    partition: PartitionId,
+    annals: Annals,
+    engine: Option<Engine>,
+    effects: Effects,
+    next: Offset,
+}
+
+impl Replay<'_> {
+    fn new(settings: &RuntimeSettings, partition: PartitionId, annals: Annals) -> Replay<'_> {
+        Replay { settings, partition, annals, engine: None, effects: Effects::new(), next: Offset(0) }
+    }
+
+    fn take(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) {
+        let offset = Offset(message.offset());
+        self.follow(offset);
+        let engine = self.engine.as_mut().expect("followed");
+        self.next = Offset(offset.0 + 1);
+        let position = Position { partition: self.partition, offset };
+        let refused = self.annals.dead_lettered(offset).cloned();
+        let framed = match message.payload() {
+            Some([0, a, b, c, d, ..]) if refused.is_none() => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+            _ => None,
+        };
+        let text = framed.and_then(|id| self.annals.schema(id, offset)).flatten();
+        let writer = text.map(|text| WriterSchema::parse(text).expect("it was parsed before"));
+        if let Some(id) = framed {
+            engine.resolved(position, id, text.map(|text| &**text), &mut self.effects);
+        }
+        let record = Record {
+            position,
+            timestamp: message.timestamp().to_millis().map(EventTime),
+            key: Some(message.key().unwrap_or_default()),
+            value: message.payload(),
+            traceparent: None,
+            writer: writer.as_ref(),
+        };
+        match refused {
+            Some(rejection) => engine.refuse(record, rejection, &mut self.effects),
+            None => engine.process(record, &mut self.effects),
+        };
+    }
+
+    /// Makes the engine one with the settings that held at `offset`.
+    fn follow(&mut self, offset: Offset) {
+        let begins = self.annals.history().any(|entry| entry.offset == offset);
+        if self.engine.is_some() && !begins {
+            return;
+        }
+        let known = self.annals.settings(offset).map(|settings| Arc::new(settings.expect("of this version")));
+        let settings = known.unwrap_or_else(|| Arc::clone(&self.settings.engine));
+        let mut restoring = Restoring::new(settings, self.partition, self.settings.topics.partitions);
+        if let Some(engine) = &mut self.engine {
+            engine.seal(self.next, &mut self.effects);
+        }
+        for record in self.effects.records().skip(self.effects.stream().len()) {
+            let topic = match record.topic {
+                Topic::States => StateTopic::States,
+                Topic::Vectors => StateTopic::Vectors,
+                _ => StateTopic::Bookkeeping,
+            };
+            let body = if let OutValue::Avro(body) = &record.value { Some(&body[..]) } else { None };
+            restoring.apply(topic, record.key.as_deref().expect("compacted"), body);
+        }
+        self.engine = Some(restoring.finish(None).expect("what it wrote restores").0);
+    }
+
+    fn finish(mut self) -> Effects {
+        if let Some(engine) = &mut self.engine {
+            engine.seal(self.next, &mut self.effects);
+        }
+        self.effects
+    }
 }
 
 /// What the service really published, as a `read_committed` reader sees it.
@@ -88,15 +160,19 @@ pub fn published(settings: &RuntimeSettings) -> Outcome {
         }
     }
     for (role, topic) in [("states", &t.states), ("vectors", &t.vectors), ("bookkeeping", &t.bookkeeping)] {
-        for seen in read_all(&settings.kafka.brokers, topic, t.partitions) {
-            let key = (role, seen.partition, seen.key.clone().expect("a compacted topic has keys"));
-            match body(&seen) {
-                Some(body) => outcome.latest.insert(key, body),
-                None => outcome.latest.remove(&key),
-            };
-        }
+        read_latest(settings, role, topic, &mut outcome);
     }
     outcome
+}
+
+fn read_latest(settings: &RuntimeSettings, role: &'static str, topic: &str, outcome: &mut Outcome) {
+    for seen in read_all(&settings.kafka.brokers, topic, settings.topics.partitions) {
+        let key = (role, seen.partition, seen.key.clone().expect("a compacted topic has keys"));
+        match body(&seen) {
+            Some(body) => outcome.latest.insert(key, body),
+            None => outcome.latest.remove(&key),
+        };
+    }
 }
 
 fn body(seen: &Seen) -> Option<Vec<u8>> {

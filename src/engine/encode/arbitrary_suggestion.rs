@@ -15,6 +15,7 @@ use crate::model::position::Offset;
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::{PrefixSegment, TriggerKind};
 use crate::model::suggestion::*;
+use crate::model::verdict::{RejectReason, Rejection};
 
 fn recovery() -> BoxedStrategy<Advice> {
     let source = (
@@ -194,6 +195,26 @@ fn work() -> BoxedStrategy<Row> {
         .boxed()
 }
 
+fn decision() -> BoxedStrategy<Row> {
+    let text = || "[a-z{\"é]{0,9}";
+    let ruling = prop_oneof![
+        (any::<u32>(), of(text())).prop_map(|(id, text)| Ruling::Schema(id, text.map(Arc::from))),
+        (word(&[RejectReason::Poison, RejectReason::Skipped]), text())
+            .prop_map(|(reason, message)| Ruling::DeadLettered(Rejection::new(reason, message))),
+    ];
+    (any::<i64>(), ruling, time())
+        .prop_map(|(offset, ruling, at)| Row::Decision(Decision { offset: Offset(offset), ruling, at }))
+        .boxed()
+}
+
+fn history() -> BoxedStrategy<Row> {
+    (any::<i64>(), time(), "[0-9.]{1,6}", name(), "[a-z{\"é]{0,9}")
+        .prop_map(|(offset, at, engine_version, policy, settings)| {
+            Row::History(HistoryEntry { offset: Offset(offset), at, engine_version, policy, settings })
+        })
+        .boxed()
+}
+
 /// A random row of any kind.
 pub fn row() -> BoxedStrategy<Row> {
     let erased = (time(), any::<bool>(), time())
@@ -206,6 +227,9 @@ pub fn row() -> BoxedStrategy<Row> {
         erased,
         prefix(),
         work(),
+        decision(),
+        history(),
+        any::<i64>().prop_map(|offset| Row::Rebuild(Rebuild { publish_from: Offset(offset) })),
     ]
     .boxed()
 }

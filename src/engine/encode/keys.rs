@@ -51,6 +51,12 @@ pub enum BookKey {
     Prefix(TenantId, SessionId, u64, u64),
     /// `work/<input offset>/<chunk>`
     Work(Offset, u32),
+    /// `decision/<input offset>`
+    Decision(Offset),
+    /// `history/<input offset>`
+    History(Offset),
+    /// `rebuild`
+    Rebuild,
 }
 
 impl BookKey {
@@ -62,6 +68,11 @@ impl BookKey {
     /// The key of an erasure's marker.
     pub fn erased(tenant: &TenantId, scope: &ErasureScope) -> BookKey {
         BookKey::Erased(erasure_hash(tenant, scope))
+    }
+
+    /// Whether a key's row tells how far and under which decisions the log was folded.
+    pub fn is_of_annals(key: &[u8]) -> bool {
+        matches!(key, b"partition" | b"rebuild") || key.starts_with(b"decision/")
     }
 
     /// The key's bytes.
@@ -77,6 +88,9 @@ impl BookKey {
                 format!("prefix/{tenant}/{session}/{family:016x}/{from_block}")
             }
             BookKey::Work(offset, chunk) => format!("work/{:020}/{chunk:08}", offset.0),
+            BookKey::Decision(offset) => format!("decision/{:020}", offset.0),
+            BookKey::History(offset) => format!("history/{:020}", offset.0),
+            BookKey::Rebuild => "rebuild".to_owned(),
         }
         .into_bytes()
     }
@@ -84,8 +98,10 @@ impl BookKey {
     /// Reads a key back; `None` if it is none of this version.
     pub fn parse(key: &[u8]) -> Option<BookKey> {
         let text = std::str::from_utf8(key).ok()?;
-        if text == "partition" {
-            return Some(BookKey::Partition);
+        match text {
+            "partition" => return Some(BookKey::Partition),
+            "rebuild" => return Some(BookKey::Rebuild),
+            _ => {}
         }
         let (kind, rest) = text.split_once('/')?;
         match kind {
@@ -111,6 +127,8 @@ impl BookKey {
                 let (offset, chunk) = rest.split_once('/')?;
                 Some(BookKey::Work(Offset(offset.parse().ok()?), chunk.parse().ok()?))
             }
+            "decision" => Some(BookKey::Decision(Offset(rest.parse().ok()?))),
+            "history" => Some(BookKey::History(Offset(rest.parse().ok()?))),
             _ => None,
         }
     }

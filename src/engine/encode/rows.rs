@@ -8,10 +8,11 @@ use super::read::long;
 use super::rows_wire::*;
 use super::suggestion::suggestion;
 use crate::engine::decode::codec::EncodeError;
-use crate::model::bookkeeping::{AdapterRow, Checkpoint, ErasureMarker, TopicDigest, WorkChunk, WorkTask, WorkerRow};
+use crate::model::bookkeeping::*;
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::PrefixSegment;
 use crate::model::suggestion::{Publication, Suggestion};
+use crate::model::time::EventTime;
 
 /// One bookkeeping row, apart from its key.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,12 @@ pub enum Row {
     Prefix(PrefixRow),
     /// `work/…`
     Work(WorkChunk),
+    /// `decision/…`
+    Decision(Decision),
+    /// `history/…`
+    History(HistoryEntry),
+    /// `rebuild`
+    Rebuild(Rebuild),
 }
 
 /// A prefix segment with its place in its session's chains.
@@ -64,6 +71,11 @@ fn record(row: &Row) -> Result<RowRecord<&str>, EncodeError> {
         }
         Row::Prefix(v) => RowRecord { prefix: Some(prefix(v)), ..of("prefix") },
         Row::Work(v) => RowRecord { work: Some(work(v)), ..of("work") },
+        Row::Decision(v) => RowRecord { decision: Some(decision(v)), ..of("decision") },
+        Row::History(v) => RowRecord { history: Some(history(v)), ..of("history") },
+        Row::Rebuild(v) => {
+            RowRecord { rebuild: Some(RebuildRecord { publish_from: v.publish_from.0 }), ..of("rebuild") }
+        }
     })
 }
 
@@ -148,4 +160,27 @@ fn work(chunk: &WorkChunk) -> WorkRecord<&str> {
         .iter()
         .map(|(tenant, session)| SessionKeyRecord { tenant_id: tenant.as_str(), session_id: session.as_str() });
     WorkRecord { task, offset: chunk.offset.0, lost, sessions: sessions.collect() }
+}
+
+fn decision(decision: &Decision) -> DecisionRecord<&str> {
+    let (kind, value, schema_id) = match &decision.ruling {
+        Ruling::Schema(id, text) => ("schema", text.as_deref(), Some(i64::from(*id))),
+        Ruling::DeadLettered(rejection) => (rejection.reason.label(), Some(rejection.message.as_str()), None),
+    };
+    DecisionRecord { offset: decision.offset.0, kind, value, schema_id, at: stream_time(decision.at) }
+}
+
+fn history(entry: &HistoryEntry) -> HistoryRecord<&str> {
+    HistoryRecord {
+        offset: entry.offset.0,
+        at: stream_time(entry.at),
+        engine_version: &entry.engine_version,
+        policy: text(&entry.policy),
+        settings: &entry.settings,
+    }
+}
+
+/// Null before the first accepted record.
+fn stream_time(at: EventTime) -> Option<i64> {
+    (at != EventTime::MIN).then_some(at.0)
 }

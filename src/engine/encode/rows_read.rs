@@ -16,10 +16,24 @@ use crate::model::session::PrefixSegment;
 use crate::model::stamp::Register;
 use crate::model::suggestion::RevokeReason;
 use crate::model::time::EventTime;
+use crate::model::verdict::{RejectReason, Rejection};
 
-/// Reads the Avro body of a row.
+/// Fields that were added to the end of the record after its first version. Each is null in bytes that were
+/// written without them, and a null is one zero.
+const ADDED: [u8; 2] = [0; 2];
+
+/// Reads the Avro body of a row, of this version or an earlier one.
 pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
-    let record: RowRecord<&str> = BOOKKEEPING.read(bytes)?;
+    match BOOKKEEPING.read(bytes) {
+        Ok(record) => row(&record),
+        Err(fault) => match BOOKKEEPING.read(&[bytes, &ADDED].concat()) {
+            Ok(record) => row(&record),
+            Err(_) => Err(fault.into()),
+        },
+    }
+}
+
+fn row(record: &RowRecord<&str>) -> Read<Row> {
     match record.kind {
         "partition" => record.partition.as_ref().map(partition),
         "open" => record.open.as_ref().map(open),
@@ -31,6 +45,11 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
         }),
         "prefix" => record.prefix.as_ref().map(prefix),
         "work" => record.work.as_ref().map(work),
+        "decision" => record.decision.as_ref().map(decision),
+        "history" => record.history.as_ref().map(history),
+        "rebuild" => {
+            record.rebuild.as_ref().map(|v| Ok(Row::Rebuild(Rebuild { publish_from: Offset(v.publish_from) })))
+        }
         _ => None,
     }
     .ok_or(DecodeError::Field("type"))?
@@ -142,4 +161,33 @@ fn work(record: &WorkRecord<&str>) -> Read<Row> {
         offset: Offset(record.offset),
         sessions: record.sessions.iter().map(key).collect::<Read<_>>()?,
     }))
+}
+
+fn decision(record: &DecisionRecord<&str>) -> Read<Row> {
+    let dead_lettered = |reason| Ruling::DeadLettered(Rejection::new(reason, record.value.unwrap_or_default()));
+    let ruling = match (record.kind, record.schema_id) {
+        ("schema", Some(id)) => {
+            let id = u32::try_from(id).map_err(|_| DecodeError::Field("schema_id"))?;
+            Ruling::Schema(id, record.value.map(Into::into))
+        }
+        ("poison", None) => dead_lettered(RejectReason::Poison),
+        ("skipped", None) => dead_lettered(RejectReason::Skipped),
+        _ => return Err(DecodeError::Field("kind")),
+    };
+    Ok(Row::Decision(Decision { offset: Offset(record.offset), ruling, at: stream_time(record.at) }))
+}
+
+fn history(record: &HistoryRecord<&str>) -> Read<Row> {
+    Ok(Row::History(HistoryEntry {
+        offset: Offset(record.offset),
+        at: stream_time(record.at),
+        engine_version: record.engine_version.to_owned(),
+        policy: name("policy", record.policy)?,
+        settings: record.settings.to_owned(),
+    }))
+}
+
+/// Null before the first accepted record.
+fn stream_time(at: Option<i64>) -> EventTime {
+    at.map_or(EventTime::MIN, EventTime)
 }

@@ -20,6 +20,8 @@ pub(super) struct RowRecord<T> {
     pub decision: Option<DecisionRecord<T>>,
     pub rate: Option<RateRecord<T>>,
     pub calibration: Option<CalibrationRecord<T>>,
+    pub history: Option<HistoryRecord<T>>,
+    pub rebuild: Option<RebuildRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,16 +147,33 @@ pub(super) struct SessionKeyRecord<T> {
     pub session_id: T,
 }
 
-/// A decision a replay must repeat. Not written by this version; read so that the schema is whole.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "DecisionRow")]
 pub(super) struct DecisionRecord<T> {
-    offset: i64,
-    kind: T,
-    value: Option<T>,
+    pub offset: i64,
+    pub kind: T,
+    pub value: Option<T>,
+    pub schema_id: Option<i64>,
+    pub at: Option<i64>,
 }
 
-/// An observed rate. Not written by this version.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "HistoryRow")]
+pub(super) struct HistoryRecord<T> {
+    pub offset: i64,
+    pub at: Option<i64>,
+    pub engine_version: T,
+    pub policy: T,
+    pub settings: T,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "RebuildRow")]
+pub(super) struct RebuildRecord {
+    pub publish_from: i64,
+}
+
+/// An observed rate. Not written by this version; read so that the schema is whole.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RateRow")]
 pub(super) struct RateRecord<T> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use litemap::LiteMap;
 
-use crate::model::bookkeeping::{Checkpoint, TopicDigest};
+use crate::model::bookkeeping::{Checkpoint, Decision, HistoryEntry, Ruling, TopicDigest};
 use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::*;
@@ -210,5 +210,22 @@ pub(super) fn checkpoint() -> Checkpoint {
         bookkeeping: TopicDigest { live_keys: 0, sum: 0 },
         engine_version: "0.1.0".to_owned(),
         policy: name("00ff"),
+    }
+}
+
+/// A decision.
+pub(super) fn decision() -> Decision {
+    let ruling = Ruling::Schema(7, Some("\"é\"".into()));
+    Decision { offset: Offset(5119), ruling, at: EventTime(START + 5000) }
+}
+
+/// What held from an offset on.
+pub(super) fn history() -> HistoryEntry {
+    HistoryEntry {
+        offset: Offset(5119),
+        at: EventTime::MIN,
+        engine_version: "0.1.0".to_owned(),
+        policy: name("00ff"),
+        settings: "{}".to_owned(),
     }
 }

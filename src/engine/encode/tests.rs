@@ -161,6 +161,9 @@ fn keys_say_what_they_are_of() {
             format!("prefix/acme/s<9/{:016x}/32", keys::family_digest(&family)),
         ),
         (BookKey::Work(Offset(7), 3), "work/00000000000000000007/00000003".to_owned()),
+        (BookKey::Decision(Offset(7)), "decision/00000000000000000007".to_owned()),
+        (BookKey::History(Offset(7)), "history/00000000000000000007".to_owned()),
+        (BookKey::Rebuild, "rebuild".to_owned()),
         (
             BookKey::erased(&tenant(), &ErasureScope::Session(session())),
             format!("erased/{}", keys::erasure_hash(&tenant(), &ErasureScope::Session(session()))),
@@ -214,9 +217,9 @@ fn dead_letters_keep_the_bytes() {
     let position = crate::model::position::Position { offset: Offset(42), ..Default::default() };
     let (key, value) = (Some(&b"k"[..]), Some(&b"\xff"[..]));
     let record = Record { position, timestamp: None, key, value, traceparent: None, writer: None };
-    let mut engine = Engine::new(Arc::default(), PartitionId(0), 1);
+    let engine = Engine::new(Arc::default(), PartitionId(0), 1);
     let mut effects = Effects::new();
-    engine.dead_letter(record, Rejection::new(RejectReason::Malformed, "no"), &mut effects);
+    engine.dead_letter(&record, &Rejection::new(RejectReason::Malformed, "no"), &mut effects);
     let letter = effects.stream().next().unwrap();
     assert_eq!((letter.topic, letter.key), (Topic::DeadLetters, key));
     assert_eq!(letter.value, OutValue::Raw(value));
@@ -272,6 +275,10 @@ fn old_bytes_still_decode() {
     assert_eq!(decode_suggestion(SuggestionKind::Transfer, &old).unwrap(), (transfer, Publication::Open));
     let old = bytes(include_str!("../../../tests/data/partition.hex"));
     assert_eq!(decode_row(&old).unwrap(), Row::Partition(super::sample::checkpoint()));
+    let old = bytes(include_str!("../../../tests/data/decision.hex"));
+    assert_eq!(decode_row(&old).unwrap(), Row::Decision(super::sample::decision()));
+    let old = bytes(include_str!("../../../tests/data/history.hex"));
+    assert_eq!(decode_row(&old).unwrap(), Row::History(super::sample::history()));
     let (space, turn, unit) = decode_vector(&bytes(include_str!("../../../tests/data/vector.hex"))).unwrap();
     assert_eq!((space.as_str(), turn), ("default", 4));
     assert_eq!(unit, UnitVector::normalised(&[3.0, -4.0]).unwrap());
