@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 
 use crate::engine::Notice;
 use crate::engine::fold::{Change, fold, gaps};
@@ -19,14 +20,27 @@ use crate::model::kv::KvCopy;
 use crate::model::stamp::Stamp;
 use crate::model::verdict::Verdict;
 
-/// What the event's own numbers told.
-struct Told {
-    /// It had been seen before.
+/// A session before its event was folded, what changed, and how it stands now.
+pub(super) struct Folded<'e> {
+    pub before: Before,
+    pub change: Change<'e>,
+    pub told: Told,
+}
+
+/// How the session stands, and what the event's own numbers told.
+pub(super) struct Told {
+    /// The event had been seen before.
     repeated: bool,
     /// What is remembered of its producer changed.
     noted: bool,
     /// It comes after the session's end.
     after_end: bool,
+    /// The session ended.
+    pub is_over: bool,
+    /// The session had open suggestions.
+    pub had_open: bool,
+    /// How far its context drifted.
+    pub drift: f64,
 }
 
 /// What later stages compare with.
@@ -50,7 +64,8 @@ impl Engine {
         body: &SessionBody,
     ) -> Verdict {
         self.bury(step, tenant, id);
-        let (before, change, told) = self.fold_session(step, event, tenant, id, user, body);
+        let folded = self.fold_session(step, event, tenant, id, user, body);
+        let Folded { change, told, .. } = &folded;
         for (family, block) in &change.prefix {
             self.write_prefix(step, tenant, id, family, *block);
         }
@@ -59,8 +74,8 @@ impl Engine {
             None => self.store.reindex(tenant, id, &self.settings, self.stream_time),
         }
         self.see_workers(step, tenant, id, &event.stamp, body);
-        self.end_suggestions(step, tenant, id, &event.stamp, body, &change, &before);
-        let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &change, &before);
+        self.end_suggestions(step, tenant, id, &event.stamp, body, &folded);
+        let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &folded);
         if !(change.any || told.noted || fired) {
             return if told.repeated { Verdict::Duplicate } else { Verdict::Stale };
         }
@@ -82,21 +97,30 @@ impl Engine {
         id: &SessionId,
         user: Option<&UserId>,
         body: &'e SessionBody,
-    ) -> (Before, Change<'e>, Told) {
+    ) -> Folded<'e> {
         let lens = Lens { settings: &self.settings, workers: &self.workers, tenant, now: self.stream_time };
         let Tenant { sessions, spaces, .. } = self.store.tenants.entry_ref(tenant).or_default();
-        let existed = sessions.contains_key(id);
-        let session = sessions.entry_ref(id).or_default();
+        let (existed, session) = match sessions.entry_ref(id) {
+            EntryRef::Occupied(held) => (true, held.into_mut()),
+            EntryRef::Vacant(place) => (false, place.insert(Box::default())),
+        };
         let before = Before::of(session, body, &lens);
         let known = event.producer.is_none() && session.facets.name_stamp(&event.stamp);
         let mut change = fold(&mut session.facets, &event.stamp, user, body);
         change.any |= !existed;
         let is_snapshot = matches!(body, SessionBody::Snapshot(_));
         let seen = event.producer.as_ref().map(|p| gaps::see(&mut session.book.producers, p, is_snapshot));
+        if let Some(context) = change.context {
+            index_context(spaces, id, session, context, &before, &self.settings);
+            write_vector(&mut self.ledger, step, (tenant, id), session, context);
+        }
         let told = Told {
             repeated: seen.map_or(known, |seen| seen.repeated),
             noted: seen.is_some_and(|seen| seen.changed),
             after_end: session.facets.end.as_ref().is_some_and(|end| end.stamp < event.stamp),
+            is_over: session.facets.end.is_some(),
+            had_open: !session.book.open.is_empty(),
+            drift: session.book.drift,
         };
         if change.user_conflict {
             step.effects.notices.push(Notice::UserConflict);
@@ -104,11 +128,7 @@ impl Engine {
         if change.prefix_overflow {
             step.effects.notices.push(Notice::PrefixOverflow);
         }
-        if let Some(context) = change.context {
-            index_context(spaces, id, session, context, &before, &self.settings);
-            write_vector(&mut self.ledger, step, (tenant, id), session, context);
-        }
-        (before, change, told)
+        Folded { before, change, told }
     }
 
     /// Sessions that this event says are taken up, and that were not before.
@@ -136,20 +156,23 @@ impl Engine {
         stamp: &Arc<Stamp>,
         body: &SessionBody,
     ) {
-        let copy = |copy: &Arc<KvCopy>| copy.worker.clone().zip(copy.worker_epoch);
-        let mut seen: Vec<(Name, u64)> = Vec::new();
+        fn of(copy: &Arc<KvCopy>) -> Option<(&Name, u64)> {
+            copy.worker.as_ref().zip(copy.worker_epoch)
+        }
+        let mut seen: Vec<(&Name, u64)> = Vec::new();
         match body {
             SessionBody::Turn(turn) => {
-                seen.extend(turn.worker.clone().zip(turn.worker_epoch));
-                seen.extend(turn.kv_cache.as_ref().and_then(copy));
+                seen.extend(turn.worker.as_ref().zip(turn.worker_epoch));
+                seen.extend(turn.kv_cache.as_ref().and_then(of));
             }
-            SessionBody::KvPlaced(placed, _) => seen.extend(copy(placed)),
-            SessionBody::Snapshot(snapshot) => seen.extend(snapshot.kv_copies.iter().filter_map(copy)),
-            SessionBody::KvEvicted(e) => seen.extend(e.place.worker.clone().zip(e.place.worker_epoch)),
+            SessionBody::KvPlaced(placed, _) => seen.extend(of(placed)),
+            SessionBody::Snapshot(snapshot) => seen.extend(snapshot.kv_copies.iter().filter_map(of)),
+            SessionBody::KvEvicted(e) => seen.extend(e.place.worker.as_ref().zip(e.place.worker_epoch)),
             _ => {}
         }
+        seen.dedup();
         for (worker, epoch) in seen {
-            self.see_epoch(step, (tenant, id), &worker, epoch, stamp);
+            self.see_epoch(step, (tenant, id), worker, epoch, stamp);
         }
     }
 }
@@ -187,9 +210,8 @@ fn index_context(
     }
     let dim = context.vector.dim();
     let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));
-    session.book.drift = match index.similarity(&context.vector, id) {
+    session.book.drift = match index.replace(id, &context.vector, columns(&session.facets, settings)) {
         Some(cosine) => session.book.drift + libm::acos(cosine),
         None => 0.0,
     };
-    index.upsert(id, &context.vector, columns(&session.facets, settings));
 }

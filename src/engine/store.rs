@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use std::hint::black_box;
+
 use hashbrown::HashMap;
 
 use crate::engine::fold::active_adapter;
@@ -76,6 +78,21 @@ impl Store {
     /// One session.
     pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<&Session> {
         self.tenants.get(tenant)?.sessions.get(session).map(|session| &**session)
+    }
+
+    /// Reads what the fold of a session's event begins with, so that memory answers while the event is checked.
+    pub(super) fn warm(&self, tenant: &str, session_id: &str) {
+        let Some(tenant) = self.tenants.get(tenant) else { return };
+        let Some(session) = tenant.sessions.get(session_id) else { return };
+        let facets = &session.facets;
+        black_box((facets.touched_at, session.book.as_of.offset, session.state_hash, session.vector_hash));
+        for stamp in [facets.status.as_ref().map(|r| &r.stamp), facets.cache.as_ref().map(|r| &r.stamp)] {
+            black_box(stamp.map(|stamp| stamp.at));
+        }
+        black_box(facets.placements.first().map(|(place, r)| (place.tier, r.value.tier, r.value.created_at)));
+        if let Some(index) = facets.context.as_ref().and_then(|context| tenant.spaces.get(&context.space)) {
+            index.warm(session_id);
+        }
     }
 
     /// One session, to change. [`Store::reindex`] must follow.

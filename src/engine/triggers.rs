@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::apply::Before;
-use crate::engine::fold::Change;
+use crate::engine::apply::{Before, Folded};
 use crate::engine::process::{Engine, Step};
 use crate::engine::suggest::recovery::{self, Ask};
 use crate::engine::suggest::{identity, transfer};
@@ -19,7 +18,6 @@ use crate::model::time::EventTime;
 
 impl Engine {
     /// Ends the suggestions that an event makes pointless or forbidden.
-    #[allow(clippy::too_many_arguments)] // one call site; each argument is a stage's result
     pub(super) fn end_suggestions(
         &mut self,
         step: &mut Step<'_>,
@@ -27,15 +25,14 @@ impl Engine {
         id: &SessionId,
         stamp: &Arc<Stamp>,
         body: &SessionBody,
-        change: &Change<'_>,
-        before: &Before,
+        Folded { before, change, told }: &Folded<'_>,
     ) {
         if change.scope || change.user {
             self.recheck_consent(step, tenant, id);
         }
         match body {
             SessionBody::Resumed(resumed) if change.any => self.close_by_outcome(step, tenant, id, resumed),
-            SessionBody::Turn(_) if change.status => {
+            SessionBody::Turn(_) if change.status && told.had_open => {
                 let over = |s: &Suggestion| is_own(s, id) && s.trigger.occurred_at.is_none_or(|at| at <= stamp.at);
                 self.revoke(step, tenant, id, RevokeReason::Resumed, over);
             }
@@ -52,7 +49,6 @@ impl Engine {
     }
 
     /// Fires what the event sets off. Returns whether any trigger fired.
-    #[allow(clippy::too_many_arguments)] // one call site; each argument is a stage's result
     pub(super) fn fire_triggers(
         &mut self,
         step: &mut Step<'_>,
@@ -60,11 +56,9 @@ impl Engine {
         id: &SessionId,
         stamp: &Arc<Stamp>,
         body: &SessionBody,
-        change: &Change<'_>,
-        before: &Before,
+        Folded { before, change, told }: &Folded<'_>,
     ) -> bool {
-        let Some(session) = self.store.session(tenant, id) else { return false };
-        if session.facets.end.is_some() {
+        if told.is_over {
             return false;
         }
         let mut fired = false;
@@ -84,7 +78,7 @@ impl Engine {
             self.recover(step, tenant, id, kind, stamp, cache, context);
         }
         if change.context.is_some() {
-            fired |= self.context_triggers(step, tenant, id, stamp, before);
+            fired |= self.context_triggers(step, tenant, id, stamp, before.had_context, told.drift);
         }
         fired
     }
@@ -96,10 +90,10 @@ impl Engine {
         tenant: &TenantId,
         id: &SessionId,
         stamp: &Arc<Stamp>,
-        before: &Before,
+        had_context: bool,
+        drift: f64,
     ) -> bool {
-        let drift = self.store.session(tenant, id).map_or(0.0, |session| session.book.drift);
-        if !before.had_context {
+        if !had_context {
             if !self.fire(tenant, id, TriggerKind::FirstContext, stamp) {
                 return false;
             }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
+
 use super::codecs::STATE;
 use super::kv::{read_adapter, read_cache, read_copy};
 use super::read::*;
@@ -48,6 +50,24 @@ pub(super) fn read_stamp(record: &StampRecord<&str>) -> Read<Arc<Stamp>> {
         event_id: id("event_id", EventId::new(record.event_id))?,
         digest: record.digest as u64,
     }))
+}
+
+/// What the records say, with room for no more: there is one of these for each of very many sessions.
+fn list<R, T>(records: &[R], read: impl Fn(&R) -> Read<T>) -> Read<Vec<T>> {
+    let mut items = Vec::with_capacity(records.len());
+    for record in records {
+        items.push(read(record)?);
+    }
+    Ok(items)
+}
+
+fn map<R, K: Ord, V>(records: &[R], read: impl Fn(&R) -> Read<(K, V)>) -> Read<LiteMap<K, V>> {
+    let mut map = LiteMap::with_capacity(records.len());
+    for record in records {
+        let (key, value) = read(record)?;
+        map.insert(key, value);
+    }
+    Ok(map)
 }
 
 fn register<T>(stamps: &[Arc<Stamp>], index: i32, value: T) -> Read<Register<T>> {
@@ -102,9 +122,9 @@ fn facets(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
         activation: (fold.activation.as_ref())
             .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_adapter).transpose()?))
             .transpose()?,
-        deactivations: (fold.deactivations.iter())
-            .map(|r| Ok((name("adapter_id", r.adapter_id)?, stamp_at(stamps, r.stamp)?)))
-            .collect::<Read<_>>()?,
+        deactivations: map(&fold.deactivations, |r| {
+            Ok((name("adapter_id", r.adapter_id)?, stamp_at(stamps, r.stamp)?))
+        })?,
         parent: texts(stamps, &fold.parent, session_id)?,
         continues: texts(stamps, &fold.continues, session_id)?,
         resumed_from: kept("resumed_from", texts(stamps, &fold.resumed_from, session_id)?)?,
@@ -112,18 +132,14 @@ fn facets(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Facets> {
         cache: (fold.cache.as_ref())
             .map(|r| register(stamps, r.stamp, r.value.as_ref().map(read_cache).transpose()?))
             .transpose()?,
-        metadata: (fold.metadata.iter())
-            .map(|r| Ok((shared(r.key), register(stamps, r.stamp, r.value.map(Arc::from))?)))
-            .collect::<Read<_>>()?,
+        metadata: map(&fold.metadata, |r| Ok((shared(r.key), register(stamps, r.stamp, r.value.map(Arc::from))?)))?,
         metadata_cleared: fold.metadata_cleared.map(|index| stamp_at(stamps, index)).transpose()?,
         context: fold.context.as_ref().map(|r| context(r, stamps)).transpose()?,
-        placements: (fold.placements.iter())
-            .map(|r| {
-                let copy = Arc::new(read_copy(&r.copy)?);
-                Ok((copy.place(), register(stamps, r.stamp, copy)?))
-            })
-            .collect::<Read<_>>()?,
-        evictions: fold.evictions.iter().map(|r| eviction(r, stamps)).collect::<Read<_>>()?,
+        placements: map(&fold.placements, |r| {
+            let copy = Arc::new(read_copy(&r.copy)?);
+            Ok((copy.place(), register(stamps, r.stamp, copy)?))
+        })?,
+        evictions: map(&fold.evictions, |r| eviction(r, stamps))?,
         prefix: BTreeMap::new(),
     })
 }
@@ -165,12 +181,10 @@ fn eviction(record: &Eviction<&str>, stamps: &[Arc<Stamp>]) -> Read<(EvictedPlac
 
 fn book(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Book> {
     Ok(Book {
-        producers: fold.producers.iter().map(seen_seqs).collect::<Read<_>>()?,
-        triggers: (fold.triggers.iter())
-            .map(|r| Ok((word("kind", TriggerKind::parse(r.kind))?, stamp_at(stamps, r.stamp)?)))
-            .collect::<Read<_>>()?,
+        producers: list(&fold.producers, seen_seqs)?,
+        triggers: map(&fold.triggers, |r| Ok((word("kind", TriggerKind::parse(r.kind))?, stamp_at(stamps, r.stamp)?)))?,
         drift: fold.drift,
-        open: fold.open.iter().map(|v| id("open", SuggestionId::new(v))).collect::<Read<_>>()?,
+        open: list(&fold.open, |v| id("open", SuggestionId::new(v)))?,
         as_of: (&fold.as_of).into(),
         as_of_time: EventTime(fold.as_of_time),
     })

@@ -42,8 +42,10 @@ fn note(seen: &mut Vec<SeenSeqs>, producer: &Producer) -> Noted {
         overflowed: false,
     };
     let Some(at) = seen.iter().position(|held| held.id == producer.id) else {
+        seen.truncate(MAX_PRODUCERS - 1);
+        // Sessions with one producer are the rule, and there are very many.
+        seen.reserve_exact(1);
         seen.insert(0, fresh());
-        seen.truncate(MAX_PRODUCERS);
         return Noted { repeated: false, changed: true };
     };
     seen[..=at].rotate_right(1);

@@ -26,6 +26,9 @@ fn join<P: Ord + Clone, T>(places: &mut LiteMap<P, Register<T>>, place: P, stamp
     if places.get(&place).is_some_and(|held| held.stamp >= *stamp) {
         return false;
     }
+    if places.is_empty() {
+        *places = LiteMap::with_capacity(1);
+    }
     places.insert(place.clone(), Register { stamp: Arc::clone(stamp), value });
     if places.len() <= MAX_KV_REGISTERS {
         return true;

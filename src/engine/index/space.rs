@@ -81,26 +81,56 @@ impl SpaceIndex {
         if vector.dim() != self.dim {
             return false;
         }
-        let slot = match self.slots.get(session) {
-            Some(&slot) => slot,
-            None => self.push_slot(session, columns.clone()),
-        };
-        self.row_mut(slot).copy_from_slice(vector.as_slice());
-        self.inverse_norms[slot] = vector.inverse_norm();
-        self.columns[slot] = columns;
+        match self.slots.get(session) {
+            Some(&slot) => self.put(slot, vector, columns),
+            None => self.push(session, vector, columns),
+        }
         true
     }
 
-    fn push_slot(&mut self, session: &SessionId, columns: Columns) -> usize {
+    /// The same; tells how near the vector is to the one it replaces: their true cosine. `None`: there was none,
+    /// or the vector is refused.
+    pub fn replace(&mut self, session: &SessionId, vector: &UnitVector, columns: Columns) -> Option<f64> {
+        if vector.dim() != self.dim {
+            return None;
+        }
+        let Some(&slot) = self.slots.get(session) else {
+            self.push(session, vector, columns);
+            return None;
+        };
+        let row = self.row(slot);
+        let cosine = cosine_rows(vector.as_slice(), vector.inverse_norm(), row, self.inverse_norms[slot]);
+        self.put(slot, vector, columns);
+        Some(cosine)
+    }
+
+    fn put(&mut self, slot: usize, vector: &UnitVector, columns: Columns) {
+        self.row_mut(slot).copy_from_slice(vector.as_slice());
+        self.inverse_norms[slot] = vector.inverse_norm();
+        self.columns[slot] = columns;
+    }
+
+    fn push(&mut self, session: &SessionId, vector: &UnitVector, columns: Columns) {
         let slot = self.ids.len();
         if slot == self.chunks.len() * CHUNK_ROWS {
             self.chunks.push(vec![f16::ZERO; CHUNK_ROWS * self.dim].into_boxed_slice());
         }
         self.ids.push(session.clone());
         self.columns.push(columns);
-        self.inverse_norms.push(0.0);
+        self.inverse_norms.push(vector.inverse_norm());
         self.slots.insert(session.clone(), slot);
-        slot
+        self.row_mut(slot).copy_from_slice(vector.as_slice());
+    }
+
+    /// Reads a session's row, a value of each cache line.
+    pub fn warm(&self, session: &str) {
+        if let Some(&slot) = self.slots.get(session) {
+            for line in self.row(slot).chunks(32) {
+                std::hint::black_box(line[0]);
+            }
+            std::hint::black_box(self.inverse_norms[slot]);
+            std::hint::black_box(self.columns[slot].last_active);
+        }
     }
 
     /// Replaces what predicates see of a session; nothing happens if it is not stored.
