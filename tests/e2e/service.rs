@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rekindle::model::position::PartitionId;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::{Service, StartError, start};
 use rekindle::telemetry::Metrics;
@@ -91,6 +92,53 @@ fn partitions_move_to_a_second_instance_and_back() {
     send(3);
     eventually("the first alone again", sum, |n| *n == 600);
     first.shutdown().expect("clean");
+}
+
+/// With `keep_membership`, what an instance owned waits for it through a restart; without, it moves at once.
+#[test]
+fn a_member_that_comes_back_in_time_finds_its_partitions() {
+    let name = unique("keep");
+    let stays_settings = settings(brokers(), &name, 4);
+    create_topics(&stays_settings);
+    let mut leaves_settings = stays_settings.clone();
+    leaves_settings.kafka.instance_id = format!("{name}-b");
+    leaves_settings.kafka.transactional_id = format!("{name}-b");
+    leaves_settings.keep_membership = true;
+
+    let metrics = Arc::new(Metrics::new());
+    let stays = start(stays_settings.clone(), Arc::clone(&metrics)).expect("start");
+    let owned =
+        |service: &Service| -> Vec<_> { service.port().partitions().iter().map(|status| status.partition).collect() };
+    eventually("all of them", || owned(&stays).len(), |n| *n == 4);
+    let leaves = start(leaves_settings.clone(), Arc::new(Metrics::new())).expect("start");
+    eventually("two each", || (owned(&stays).len(), owned(&leaves).len()), |shares| *shares == (2, 2));
+    let _ = eventually("ready", || leaves.port().ready(), Result::is_ok);
+    let (kept, away) = (owned(&stays), owned(&leaves));
+    let changes = || {
+        let text = metrics.render();
+        let line = text.lines().find(|line| line.starts_with("rekindle_rebalances_total")).map(str::to_owned);
+        line.expect("the metric")
+    };
+    let before = changes();
+
+    leaves.shutdown().expect("clean");
+    let keys: Vec<_> = (0..200).map(|i| format!("tenant-{i}")).collect();
+    produce(brokers(), &stays_settings.topics.events, keys.iter().map(|k| (k.as_str(), &b"{}"[..])));
+    let done = || committed(brokers(), &name, &stays_settings.topics.events, 4);
+    let sum_of = |offsets: &[Option<i64>], parts: &[PartitionId]| -> i64 {
+        parts.iter().map(|p| offsets[p.0 as usize].unwrap_or(0)).sum()
+    };
+    // The one that stays goes on with its own, and with no other.
+    eventually("its own", done, |offsets| sum_of(offsets, &kept) > 0);
+    assert_eq!(sum_of(&done(), &away), 0);
+
+    let back = started(&leaves_settings);
+    assert_eq!(owned(&back), away);
+    eventually("the others too", done, |offsets| sum_of(offsets, &kept) + sum_of(offsets, &away) == 200);
+    assert_eq!((owned(&stays), changes()), (kept, before), "nothing moved");
+    for service in [back, stays] {
+        service.shutdown().expect("clean");
+    }
 }
 
 #[test]
