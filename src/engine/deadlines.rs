@@ -9,8 +9,10 @@ use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::{Publication, RevokeReason};
 use crate::model::time::EventTime;
 
+/// One deadline: when what of whom is due.
+pub type Deadline = (EventTime, TenantId, SessionId, Due);
 /// Deadlines in the order they fire.
-pub type Deadlines = BTreeSet<(EventTime, TenantId, SessionId, Due)>;
+pub type Deadlines = BTreeSet<Deadline>;
 
 impl Engine {
     /// Fires every deadline up to and including `to`, then makes `to` the stream time if it is later.
@@ -63,6 +65,14 @@ pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: 
             deadlines.remove(&(earlier, tenant.clone(), id.clone(), due.clone()));
         }
         deadlines.insert((at, tenant.clone(), id.clone(), due));
+    }
+}
+
+/// Adds the own deadlines of a session of which none is entered.
+pub(super) fn first_deadlines(deadlines: &mut Vec<Deadline>, tenant: &TenantId, id: &SessionId, session: &mut Session) {
+    for (due, at, entered) in own(session) {
+        *entered = at;
+        deadlines.extend(at.map(|at| (at, tenant.clone(), id.clone(), due)));
     }
 }
 

@@ -270,7 +270,7 @@ impl Restoring {
         let engine = &mut self.engine;
         let settings = Arc::clone(&engine.settings);
         engine.store.tenants.retain(|_, tenant| !tenant.sessions.is_empty() || !tenant.open.is_empty());
-        engine.store.relist_all(&settings, engine.stream_time);
+        engine.store.list_all(&settings, engine.stream_time);
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {
             for (tenant, id) in &chunk.sessions {
