@@ -121,7 +121,8 @@ fn print_partition(out: &mut impl Write, partition: &PartitionReport) -> std::io
         writeln!(out, "  {place}{}", why.reason)?;
     }
     if let Some(first) = input.first_behind {
-        writeln!(out, "  the group is {} records behind the input, the first at offset {first}", input.behind)?;
+        let why = if p.superseded { " (a later generation took over)" } else { "" };
+        writeln!(out, "  the group is {} records behind the input, the first at offset {first}{why}", input.behind)?;
     }
     for fault in &p.checkpoint {
         writeln!(out, "  {fault}")?;

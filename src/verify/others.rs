@@ -20,13 +20,16 @@ pub(super) struct Others {
     pub unknown: bool,
     /// Another one has come further, or a later one as far: it publishes behind what this one would.
     pub after: bool,
+    /// A later one has come as far: this one is not to go on.
+    pub superseded: bool,
 }
 
 impl Reading<'_> {
     /// Looks at the other generations. `to`: how far this one has come.
     pub fn others(&self, groups: &mut Groups, own: &Books, annals: &Annals, to: Offset) -> Result<Others, VerifyError> {
         let number = self.settings.generation.number;
-        let mut after = self.overtaken(groups, to)?;
+        let superseded = self.overtaken(groups, to)?;
+        let mut after = superseded;
         let mut publish_from = own.publish_from();
         let (mut same, mut found) = (true, false);
         for earlier in 1..number {
@@ -47,9 +50,9 @@ impl Reading<'_> {
             }
         }
         Ok(match publish_from {
-            Some(from) if !(same && found) => Others { below: from, unknown: false, after },
-            None if number > 1 && !found => Others { below: Offset(0), unknown: true, after },
-            _ => Others { below: Offset(0), unknown: false, after },
+            Some(from) if !(same && found) => Others { below: from, unknown: false, after, superseded },
+            None if number > 1 && !found => Others { below: Offset(0), unknown: true, after, superseded },
+            _ => Others { below: Offset(0), unknown: false, after, superseded },
         })
     }
 

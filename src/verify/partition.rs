@@ -43,6 +43,7 @@ pub(super) fn verify(
             }
             None => {
                 let others = reading.others(&mut groups, &snapshot.books, &annals, snapshot.to)?;
+                report.superseded = others.superseded;
                 compare(&reading, &annals, snapshot, others, count, &mut report)?;
             }
         }

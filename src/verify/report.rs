@@ -43,6 +43,8 @@ pub struct PartitionReport {
     pub outcome: Outcome,
     /// Why something could not be proven; empty if everything could.
     pub not_provable: Vec<NotProvable>,
+    /// Whether a later generation has taken over: then this one need not have consumed the rest of the input.
+    pub superseded: bool,
     /// The input.
     pub input: InputReport,
     /// The group's committed offset; `None`: it has none.
@@ -257,7 +259,7 @@ impl PartitionReport {
     pub(super) fn conclude(&mut self) {
         let compared = self.sequences().iter().map(|(_, s)| s.differences()).sum::<u64>()
             + self.tables().iter().map(|(_, t)| t.differences()).sum::<u64>();
-        let proven = compared > 0 || self.input.behind > 0 || !self.checkpoint.is_empty();
+        let proven = compared > 0 || (self.input.behind > 0 && !self.superseded) || !self.checkpoint.is_empty();
         self.outcome = match (proven, self.not_provable.is_empty()) {
             (true, _) => Outcome::Different,
             (false, false) => Outcome::NotProvable,

@@ -136,8 +136,8 @@ impl Replay<'_> {
                 Topic::Vectors => StateTopic::Vectors,
                 _ => StateTopic::Bookkeeping,
             };
-            let body = if let OutValue::Avro(body) = &record.value { Some(&body[..]) } else { None };
-            restoring.apply(topic, record.key.as_deref().expect("compacted"), body);
+            let body = if let OutValue::Avro(body) = record.value { Some(body) } else { None };
+            restoring.apply(topic, record.key.expect("compacted"), body);
         }
         self.engine = Some(restoring.finish(None).expect("what it wrote restores").0);
     }
