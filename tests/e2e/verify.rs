@@ -106,6 +106,16 @@ fn what_a_service_published_is_equal_and_a_command_says_so() {
     assert!(found.recovery.equal > 50 && found.transfer.equal > 5 && found.dead_letters.equal >= 3, "{found:?}");
     assert!(found.states.equal > 50 && found.vectors.equal > 20 && found.bookkeeping.equal > 50, "{found:?}");
     assert_eq!((found.input.replayed, found.input.behind, found.cut.from), (1503, 0, 1503));
+    let (code, text) = instance::verify(done(), &["--partition", "0", "--report", "-"]);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("nothing but the report");
+    assert_eq!(
+        (code, &json["outcome"], &json["partitions"][0]["states"]["missing"]),
+        (Some(0), &"equal".into(), &0.into())
+    );
+    let (code, text) = instance::verify(done(), &["--partition", "7"]);
+    assert!(code == Some(2) && text.contains("the input has 1 partitions"), "{text}");
+    let (code, text) = instance::verify(&settings(brokers(), &unique("nothing"), 1), &[]);
+    assert!(code == Some(1) && text.contains("missing topics"), "{text}");
 }
 
 #[test]
@@ -209,6 +219,34 @@ fn a_forged_state_is_told_by_its_key_and_fields() {
     assert!(outcome == Outcome::Different && lines.len() == 1, "{lines:?}");
     assert!(lines[0].starts_with("vectors: different tenant-") && lines[0].ends_with(" vector"), "{lines:?}");
     assert!(encode::schema_text(Topic::Vectors).is_some());
+}
+
+#[test]
+fn a_service_at_work_is_verified_up_to_a_cut() {
+    let settings = settings(brokers(), &unique("live"), 1);
+    create_topics(&settings);
+    let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
+    let events = workload(23, 1500);
+    let (mut cuts, mut open) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        // In small portions, each acknowledged: there is always something under way.
+        let sending = scope.spawn(|| {
+            for part in events.chunks(30) {
+                let records = part.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+                produce(brokers(), &settings.topics.events, records);
+            }
+        });
+        while !sending.is_finished() {
+            let (outcome, found) = report(&settings);
+            assert_eq!(outcome, Outcome::Equal, "{found:#?}");
+            cuts.push(found.cut.from);
+            open += found.cut.to - found.cut.from;
+        }
+    });
+    assert!(cuts.len() > 1 && cuts.is_sorted() && open > 0, "it was cut while it moved: {cuts:?}, {open}");
+    service.shutdown().expect("clean");
+    let (outcome, found) = report(&settings);
+    assert_eq!((outcome, found.cut.from, found.cut.to), (Outcome::Equal, 1500, 1500), "{found:#?}");
 }
 
 #[test]
