@@ -13,5 +13,6 @@ pub mod model;
 pub mod runtime;
 pub mod session_index;
 pub mod telemetry;
+pub mod verify;
 
 pub use session_index::SessionIndex;

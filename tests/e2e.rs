@@ -17,3 +17,5 @@ mod rebuild;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;
+#[path = "e2e/verify.rs"]
+mod verify;

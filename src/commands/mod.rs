@@ -10,6 +10,7 @@ mod replay;
 mod run;
 mod signals;
 mod topics;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ pub enum Exit {
     Failed = 1,
     /// The arguments, the configuration or the form of the input are wrong.
     Usage = 2,
+    /// What is asked for cannot be known any more.
+    NotProvable = 3,
 }
 
 /// The arguments or the form of the input are wrong: exit code 2.
@@ -47,6 +50,7 @@ Examples:
   rekindle run -c rekindle.toml            the service
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
+  rekindle verify -c rekindle.toml         whether everything published is right
   rekindle config check -c rekindle.toml   all faults, or the settings in effect
 
 Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
@@ -59,6 +63,7 @@ enum Command {
     Demo(demo::Args),
     Replay(replay::Args),
     Produce(produce::Args),
+    Verify(verify::Args),
     /// Create Kafka topics
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Produce(args) => produce::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
     };

@@ -1,11 +1,15 @@
-//! A progress bar on a terminal, for what takes more than a second. Never on a pipe or in a log.
+//! A progress bar on a terminal, for what takes more than a second. Elsewhere never a bar; a verification, which may
+//! take hours, says a line now and then.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rekindle::verify::{self, Stage};
 
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two lines where there is no terminal.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows how far a file has been read.
 pub struct Progress {
@@ -47,6 +51,52 @@ impl Progress {
     /// Prints a line on stderr without tearing the bar.
     pub fn report(&self, line: std::fmt::Arguments<'_>) {
         self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Ends and clears the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how far a verification is: a bar on a terminal, elsewhere a line now and then.
+pub struct PartitionProgress {
+    bar: ProgressBar,
+    terminal: bool,
+    told: Instant,
+}
+
+impl PartitionProgress {
+    /// Begins.
+    pub fn new() -> PartitionProgress {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg} {pos}/{len} {elapsed}") {
+            bar.set_style(style);
+        }
+        PartitionProgress { bar, terminal: std::io::stderr().is_terminal(), told: Instant::now() }
+    }
+
+    /// Shows this.
+    pub fn show(&mut self, at: verify::Progress) {
+        let doing = match at.stage {
+            Stage::Waiting => "waiting for the group",
+            Stage::State => "reading the state",
+            Stage::Replay => "replaying",
+            Stage::Explaining => "looking again at what differs",
+            Stage::Done => "done",
+        };
+        let message = format!("partition {}: {doing}", at.partition);
+        if self.terminal {
+            if self.bar.is_hidden() && self.told.elapsed() >= PATIENCE {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
+            self.bar.set_length(at.total);
+            self.bar.set_position(at.done);
+            self.bar.set_message(message);
+        } else if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            eprintln!("{message} {}/{}", at.done, at.total);
+        }
     }
 
     /// Ends and clears the bar.

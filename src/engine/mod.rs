@@ -4,6 +4,7 @@
 //! partition; instances share nothing. Time is the log's: stream time is the largest
 //! `min(occurred_at, record timestamp)` accepted, and everything that depends on time depends on that.
 
+mod adopt;
 pub mod annals;
 mod apply;
 mod deadlines;

@@ -1,11 +1,12 @@
-//! Reads a compacted topic's partition to its end. Two clients: one sees what is committed, the other where
+//! Reads a topic's partition to its end. Two clients: one sees what is committed, the other where
 //! the log really ends (a read_committed client's watermark is only the last stable offset).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::Message;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::Offset as KafkaOffset;
 
@@ -31,22 +32,15 @@ pub struct StateReader {
 
 /// Timeout of one request; callers try again.
 const REQUEST: Duration = Duration::from_secs(2);
+/// How long brokers may be out of reach before a reader gives up.
+const UNREACHABLE: Duration = Duration::from_secs(60);
 /// How long one poll may keep a cancelled reader from noticing.
 const POLL: Duration = Duration::from_millis(50);
 
 impl StateReader {
     /// Creates both clients; no broker is asked yet.
     pub fn new(settings: &KafkaSettings) -> Result<StateReader, KafkaError> {
-        let mut config = base_config(settings);
-        config.remove("group.protocol");
-        config
-            // For the group's offsets only: it never subscribes.
-            .set("group.id", &settings.group_id)
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "error")
-            // The end is reported by the first empty answer, which the broker holds back this long.
-            .set("fetch.wait.max.ms", "10");
+        let mut config = reading(settings);
         let uncommitted = config.clone().set("isolation.level", "read_uncommitted").to_owned();
         config.set("isolation.level", "read_committed");
         Ok(StateReader {
@@ -81,10 +75,31 @@ impl StateReader {
         &self,
         topic: &str,
         partition: PartitionId,
+        each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
+    ) -> Result<bool, KafkaError> {
+        self.read_at(topic, partition, KafkaOffset::Beginning, each)
+    }
+
+    /// The same from an offset on, which must lie in the log or be its end.
+    pub fn read_from(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+        from: Offset,
+        each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
+    ) -> Result<bool, KafkaError> {
+        self.read_at(topic, partition, KafkaOffset::Offset(from.0), each)
+    }
+
+    fn read_at(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+        from: KafkaOffset,
         mut each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
     ) -> Result<bool, KafkaError> {
         // One partition at a time: the end is reported with the partition's number only.
-        self.committed.assign(&at(topic, &[partition], KafkaOffset::Beginning))?;
+        self.committed.assign(&at(topic, &[partition], from))?;
         let outcome = loop {
             match self.committed.poll(POLL) {
                 Some(Ok(message)) => {
@@ -104,4 +119,75 @@ impl StateReader {
         self.committed.unassign()?;
         outcome
     }
+}
+
+/// Reads one partition forwards at the caller's pace: what is committed below an end.
+pub struct PartitionReader {
+    consumer: BaseConsumer<PlainContext>,
+    end: Offset,
+    over: bool,
+    /// Since when the brokers cannot be reached.
+    unreachable: Option<Instant>,
+}
+
+impl PartitionReader {
+    /// Begins at `extent`'s beginning. Everything below its end must be settled: see [`StateReader::settled`].
+    pub fn open(
+        settings: &KafkaSettings,
+        topic: &str,
+        partition: PartitionId,
+        extent: Extent,
+    ) -> Result<PartitionReader, KafkaError> {
+        let mut config = reading(settings);
+        // Several of these stand beside each other, each as far ahead as this.
+        config.set("isolation.level", "read_committed").set("queued.max.messages.kbytes", "8192");
+        let consumer = BaseConsumer::from_config_and_context(&config, PlainContext)?;
+        let over = extent.end <= extent.begin;
+        if !over {
+            consumer.assign(&at(topic, &[partition], KafkaOffset::Offset(extent.begin.0)))?;
+        }
+        Ok(PartitionReader { consumer, end: extent.end, over, unreachable: None })
+    }
+
+    /// The next committed record below the end, taken apart by `take`; `None`: there is none.
+    pub fn next<T>(&mut self, take: impl FnOnce(&BorrowedMessage<'_>) -> T) -> Result<Option<T>, KafkaError> {
+        while !self.over {
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) if message.offset() < self.end.0 => {
+                    self.unreachable = None;
+                    return Ok(Some(take(&message)));
+                }
+                Some(Ok(_)) | Some(Err(KafkaError::PartitionEOF(_))) => self.over = true,
+                // The client connects anew by itself.
+                Some(Err(error)) if is_passing(&error) => {
+                    if self.unreachable.get_or_insert_with(Instant::now).elapsed() > UNREACHABLE {
+                        return Err(error);
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(error.rdkafka_error_code(), Some(C::BrokerTransportFailure | C::AllBrokersDown | C::OperationTimedOut))
+}
+
+/// Properties of every client here: it reads where it is told to, and is no member of the group.
+fn reading(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = base_config(settings);
+    config.remove("group.protocol");
+    config
+        // For the group's offsets only: it never subscribes.
+        .set("group.id", &settings.group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "error")
+        // The end is reported by the first empty answer, which the broker holds back this long.
+        .set("fetch.wait.max.ms", "10");
+    config
 }

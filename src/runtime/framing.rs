@@ -12,7 +12,7 @@ use crate::kafka::settings::TopicSettings;
 use crate::model::position::PartitionId;
 
 /// What is kept of a dead letter that its topic would refuse.
-const TRUNCATED_BYTES: usize = 64 << 10;
+pub const TRUNCATED_BYTES: usize = 64 << 10;
 /// What the broker adds to a record, at most.
 const OVERHEAD: usize = 512;
 
@@ -114,7 +114,7 @@ impl Framing {
 }
 
 /// The id of a Confluent-framed value.
-pub(super) fn schema_id(value: Option<&[u8]>) -> Option<u32> {
+pub fn schema_id(value: Option<&[u8]>) -> Option<u32> {
     match value {
         Some([0, a, b, c, d, ..]) => Some(u32::from_be_bytes([*a, *b, *c, *d])),
         _ => None,

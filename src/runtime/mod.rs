@@ -19,5 +19,6 @@ pub mod settings;
 mod shard;
 mod worker;
 
+pub(crate) use framing::{TRUNCATED_BYTES, schema_id};
 pub use preflight::StartError;
 pub use service::{Service, ServiceFault, start};

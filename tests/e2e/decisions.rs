@@ -18,7 +18,7 @@ use crate::inputs::{EVENT_SCHEMA, confluent, interrupted, interruptions, send, s
 use crate::instance::Instance;
 use crate::support::broker::brokers;
 use crate::support::clients::{committed, create_topics, eventually, produce, read_all, settings, unique};
-use crate::support::oracle::{annals, assert_same, published, replayed};
+use crate::support::oracle::{annals, assert_same, assert_verified, published, replayed};
 use crate::support::registry::RegistryDouble;
 
 fn running(settings: &RuntimeSettings) -> Service {
@@ -69,6 +69,7 @@ fn what_the_registry_said_is_repeated_when_it_says_something_else_or_nothing() {
     let said = |n| annals.schema(7, Offset(n)).map(|text| text.map(|text| **text == *EVENT_SCHEMA));
     assert_eq!([said(0), said(3), said(6)], [Some(None), Some(Some(true)), Some(None)]);
     assert_same(&published(&settings), &replayed(&settings));
+    assert_verified(&settings);
 }
 
 #[test]
@@ -96,6 +97,7 @@ fn a_replay_follows_new_settings_from_the_offset_they_hold_from() {
     settings.engine = Arc::new(EngineSettings::default());
     let expected = replayed(&settings);
     assert_same(&published(&settings), &expected);
+    assert_verified(&settings);
     let suggested = |session: &str| {
         let key = format!("acme/{session}").into_bytes();
         expected.sequences[&("recovery", 0)].iter().filter(|(k, _)| k.as_ref() == Some(&key)).count()
@@ -123,6 +125,7 @@ fn a_record_that_is_to_be_skipped_is_dead_lettered_once_and_for_all() {
     assert_eq!(letters(&settings).len(), 1);
     assert_eq!(states(), 2);
     assert_same(&published(&settings), &replayed(&settings));
+    assert_verified(&settings);
 }
 
 #[test]

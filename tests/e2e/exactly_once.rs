@@ -12,7 +12,7 @@ use crate::instance::Instance;
 use crate::support::broker::brokers;
 use crate::support::clients::{PATIENCE, committed, create_topics, eventually, produce, settings, unique};
 use crate::support::events::{Event, workload};
-use crate::support::oracle::{Outcome, assert_same, published, replayed};
+use crate::support::oracle::{Outcome, assert_same, assert_verified, published, replayed};
 
 fn send(settings: &RuntimeSettings, events: &[Event]) {
     let records = events.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
@@ -29,6 +29,7 @@ fn assert_replayed(settings: &RuntimeSettings, events: usize) -> Outcome {
     eventually("all is committed", || consumed(settings), |n| *n == events as i64);
     let expected = replayed(settings);
     assert_same(&published(settings), &expected);
+    assert_verified(settings);
     expected
 }
 

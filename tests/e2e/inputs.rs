@@ -12,7 +12,7 @@ use rekindle::telemetry::Metrics;
 use crate::support::broker::brokers;
 use crate::support::clients::{Seen, create_topics, eventually, produce, read_all, read_until, settings, unique};
 use crate::support::events::now_ms;
-use crate::support::oracle::{assert_same, published, replayed};
+use crate::support::oracle::{assert_same, assert_verified, published, replayed};
 use crate::support::registry::RegistryDouble;
 
 pub const EVENT_SCHEMA: &str = include_str!("../../schemas/session-event.avsc");
@@ -161,6 +161,7 @@ fn json_outputs_are_readable_and_restored_from() {
     let state = states.iter().find(|s| s.key.as_deref() == Some(b"acme/a")).expect("its state");
     let json: serde_json::Value = serde_json::from_slice(state.value.as_ref().unwrap()).expect("JSON");
     assert_eq!(json["session_id"], "a");
+    assert_verified(&settings);
 }
 
 #[test]
@@ -186,4 +187,5 @@ fn a_record_that_makes_a_stage_panic_is_dead_lettered_and_the_rest_goes_on() {
     service.shutdown().expect("clean");
     // The replay knows of no fail point: that the record was dead-lettered is in bookkeeping.
     assert_same(&published(&settings), &replayed(&settings));
+    assert_verified(&settings);
 }

@@ -13,13 +13,14 @@ use rekindle::model::position::Offset;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::{Service, StartError, start};
 use rekindle::telemetry::Metrics;
+use rekindle::verify::Request;
 
 use crate::inputs::{self, confluent, interrupted, started, turn};
 use crate::instance::Instance;
 use crate::support::broker::brokers;
 use crate::support::clients::{Seen, committed, create_topics, eventually, produce, read_all, settings, unique};
 use crate::support::events::{Event, workload};
-use crate::support::oracle::{Outcome, annals, assert_same, published, replayed};
+use crate::support::oracle::{Outcome, annals, assert_same, assert_verified, published, replayed};
 use crate::support::registry::RegistryDouble;
 
 fn send(settings: &RuntimeSettings, events: &[Event]) {
@@ -104,6 +105,7 @@ fn killed_again_and_again_a_rebuild_goes_on_where_the_old_generation_ended() {
     until(&new, events.len() + more.len());
     instance.stop();
     assert_same(&published(&new), &replayed(&new));
+    assert_verified(&new);
 }
 
 #[test]
@@ -132,11 +134,14 @@ fn a_generation_is_built_beside_a_running_one_and_takes_over_when_that_stops() {
     until(&old, total);
     until(&new, total);
     assert_same(&published(&old), &replayed(&old));
+    assert_verified(&old);
+    assert_verified(&new);
     first.shutdown().expect("clean");
     ready(&second);
     let total = next();
     until(&new, total);
     assert_same(&published(&new), &replayed(&new));
+    assert_verified(&new);
 
     // Whoever starts the old one now is told so, while the new one works on.
     let first = running(&old);
@@ -217,6 +222,7 @@ fn a_generation_is_never_begun_by_mistake() {
     ready(&service);
     service.shutdown().expect("clean");
     assert_same(&published(&new), &replayed(&new));
+    assert_verified(&new);
 }
 
 #[test]
@@ -247,6 +253,7 @@ fn a_rebuild_repeats_what_was_decided_and_judges_only_what_comes_by_a_new_policy
     until(&new, 9);
     same.shutdown().expect("clean");
     assert_same(&published(&new), &replayed(&new));
+    assert_verified(&new);
     let keys = |outcome: &Outcome| {
         let states = outcome.latest.keys().filter(|(role, ..)| *role == "states");
         states.map(|(.., key)| String::from_utf8_lossy(key).into_owned()).collect::<Vec<_>>()
@@ -271,4 +278,9 @@ fn a_rebuild_repeats_what_was_decided_and_judges_only_what_comes_by_a_new_policy
     let found = published(&third).latest;
     let expected = replayed(&third).latest;
     assert!(found == expected, "states and all equal a pure replay");
+    assert_verified(&third);
+    assert_verified(&new);
+    let report = rekindle::verify::verify(&third, &Request::default()).expect("an answer");
+    let recovery = &report.partitions[0].recovery;
+    assert!(recovery.other_generation > 0 && recovery.equal == 0, "published under another policy: {recovery:?}");
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rekindle::engine::{Effects, Engine, Notice, OutValue, Record, Restoring, StateTopic, Topic, encode};
+use rekindle::engine::{
+    Effects, Engine, EngineSettings, Notice, OutValue, Record, Restoring, StateTopic, Topic, encode,
+};
 use rekindle::model::ids::{SessionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
@@ -50,11 +52,27 @@ fn process(engine: &mut Engine, offset: usize, event: &Value, effects: &mut Effe
     engine.process(record, effects)
 }
 
+/// What becomes of the engine after a batch.
+pub enum After {
+    /// It goes on.
+    GoesOn,
+    /// It is thrown away, and another one restored, under these settings.
+    Restored(EngineSettings),
+    /// It goes on under these settings.
+    Adopts(EngineSettings),
+}
+
 /// Processes all events in batches of the given sizes (repeated as needed); after a batch whose flag is set
 /// the engine is thrown away and restored.
 pub fn run_in_batches(events: &[Value], batches: &[usize], restarts: &[bool]) -> Run {
-    let settings = Arc::new(settings());
-    let mut engine = Engine::new(Arc::clone(&settings), PartitionId(0), 1);
+    run_under(events, batches, |batch| {
+        if restarts[batch % restarts.len()] { After::Restored(settings()) } else { After::GoesOn }
+    })
+}
+
+/// The same with whatever `after` says of each batch.
+pub fn run_under(events: &[Value], batches: &[usize], after: impl Fn(usize) -> After) -> Run {
+    let mut engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
     let mut run = Run {
         stream: Vec::new(),
         verdicts: Vec::new(),
@@ -75,21 +93,27 @@ pub fn run_in_batches(events: &[Value], batches: &[usize], restarts: &[bool]) ->
         next = end;
         engine.seal(Offset(next as i64), &mut effects);
         publish(&mut run, &mut effects);
-        if restarts[batch % restarts.len()] {
-            let mut restoring = Restoring::new(Arc::clone(&settings), PartitionId(0), 1);
-            for ((topic, key), value) in &run.topics {
-                let topic = match topic {
-                    Topic::States => StateTopic::States,
-                    Topic::Vectors => StateTopic::Vectors,
-                    _ => StateTopic::Bookkeeping,
-                };
-                restoring.apply(topic, key, Some(value));
-            }
-            engine = restoring.finish(Some(Offset(next as i64))).expect("what was published restores").0;
+        match after(batch) {
+            After::GoesOn => {}
+            After::Adopts(settings) => engine.adopt(Arc::new(settings)),
+            After::Restored(settings) => engine = restored(&run.topics, settings, next),
         }
     }
     run.sessions = engine.sessions().iter().map(|view| encode::state_json(view, true)).collect();
     run
+}
+
+fn restored(topics: &Topics, settings: EngineSettings, next: usize) -> Engine {
+    let mut restoring = Restoring::new(Arc::new(settings), PartitionId(0), 1);
+    for ((topic, key), value) in topics {
+        let topic = match topic {
+            Topic::States => StateTopic::States,
+            Topic::Vectors => StateTopic::Vectors,
+            _ => StateTopic::Bookkeeping,
+        };
+        restoring.apply(topic, key, Some(value));
+    }
+    restoring.finish(Some(Offset(next as i64))).expect("what was published restores").0
 }
 
 fn publish(run: &mut Run, effects: &mut Effects) {

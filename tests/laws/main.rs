@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use rekindle::engine::Engine;
+use rekindle::engine::{Engine, EngineSettings};
 use rekindle::model::position::PartitionId;
+use rekindle::model::time::Millis;
 use serde_json::Value;
 
 use events::{History, history, settings};
-use harness::{Run, facets_of, run_in_batches};
+use harness::{After, Run, facets_of, run_in_batches, run_under};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
@@ -63,6 +64,38 @@ proptest! {
         prop_assert_eq!(&whole.topics, &parts.topics);
         prop_assert_eq!(&whole.sessions, &parts.sessions);
     }
+
+    #[test]
+    fn settings_adopted_at_work_are_those_of_a_restart(
+        events in history(History::Whole, 80),
+        batches in prop::collection::vec(1usize..12, 1..40),
+        changes in prop::collection::vec(0usize..12, 1..40),
+    ) {
+        let next = |batch: usize| other_settings(changes[batch % changes.len()]);
+        let restarted = run_under(&events, &batches, |batch| next(batch).map_or(After::GoesOn, After::Restored));
+        let adopted = run_under(&events, &batches, |batch| next(batch).map_or(After::GoesOn, After::Adopts));
+        prop_assert_eq!(&restarted.stream, &adopted.stream);
+        prop_assert_eq!(&restarted.verdicts, &adopted.verdicts);
+        prop_assert_eq!(&restarted.topics, &adopted.topics);
+        prop_assert_eq!(&restarted.sessions, &adopted.sessions);
+    }
+}
+
+/// Settings that move deadlines, floors and what is remembered; `None`: no change.
+fn other_settings(n: usize) -> Option<EngineSettings> {
+    let mut changed = settings();
+    match n {
+        0 => changed.idle_timeout = Millis(60_000),
+        1 => changed.idle_timeout = Millis(3 * 3_600_000),
+        2 => changed.retention = Millis(2 * 3_600_000),
+        3 => changed.retention = Millis(48 * 3_600_000),
+        4 => changed.policy.floor = 0.0,
+        5 => changed.predicted_ttl = Millis(1000),
+        6 => changed.policy.drift_radians = 0.01,
+        7 => {}
+        _ => return None,
+    }
+    Some(changed)
 }
 
 /// The properties mean nothing if the histories set nothing off: over many of them every kind of output and

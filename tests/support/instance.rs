@@ -51,6 +51,21 @@ impl Drop for Instance {
     }
 }
 
+/// Runs `rekindle verify` with these settings: exit code and what it printed.
+pub fn verify(settings: &RuntimeSettings, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
+    config.write_all(toml(settings).as_bytes()).expect("write the configuration");
+    let output = Command::new(env!("CARGO_BIN_EXE_rekindle"))
+        .args(["verify", "--set", "log.level=error", "-c"])
+        .arg(config.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("run rekindle verify");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).expect("text"))
+}
+
 fn run(config: &Path, arguments: &[&str]) -> Child {
     let level = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "rekindle=error".to_owned());
     Command::new(env!("CARGO_BIN_EXE_rekindle"))

@@ -10,6 +10,7 @@ use rekindle::engine::{Annals, Effects, Engine, OutValue, Record, Restoring, Sta
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::time::EventTime;
 use rekindle::runtime::settings::RuntimeSettings;
+use rekindle::verify::{self, Request};
 
 use super::clients::{Seen, each_message, read_all};
 
@@ -135,7 +136,7 @@ impl Replay<'_> {
                 Topic::Vectors => StateTopic::Vectors,
                 _ => StateTopic::Bookkeeping,
             };
-            let body = if let OutValue::Avro(body) = &record.value { Some(&body[..]) } else { None };
+            let body = if let OutValue::Avro(body) = record.value { Some(body) } else { None };
             restoring.apply(topic, record.key.expect("compacted"), body);
         }
         self.engine = Some(restoring.finish(None).expect("what it wrote restores").0);
@@ -178,6 +179,15 @@ fn read_latest(settings: &RuntimeSettings, role: &'static str, topic: &str, outc
 fn body(seen: &Seen) -> Option<Vec<u8>> {
     let value = seen.value.as_deref()?;
     Some(encode::strip_frame(value).expect("a framed value").to_vec())
+}
+
+/// The product's own verification finds nothing to object to.
+pub fn assert_verified(settings: &RuntimeSettings) {
+    let report = verify::verify(settings, &Request::default()).expect("an answer");
+    let said = serde_json::to_string_pretty(&report).expect("JSON");
+    assert_eq!(report.outcome, verify::Outcome::Equal, "{said}");
+    let compared: u64 = report.partitions.iter().map(|p| p.states.equal + p.input.replayed).sum();
+    assert!(compared > 0, "{said}");
 }
 
 /// Both are the same, byte for byte; says where they begin to differ.

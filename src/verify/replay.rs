@@ -1,0 +1,117 @@
+//! The oracle: the engine over a partition's input from its beginning, in one go. What the log does not say comes from
+//! bookkeeping alone: under which settings which records were folded, what schema ids stood for, what was refused.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rdkafka::Message;
+use rdkafka::message::BorrowedMessage;
+
+use super::VerifyError;
+use super::items::traceparent;
+use crate::engine::encode::{self, Row};
+use crate::engine::{Annals, Effects, Engine, EngineSettings, Record};
+use crate::kafka::registry::KnownSchema;
+use crate::model::bookkeeping::Checkpoint;
+use crate::model::position::{Offset, PartitionId, Position};
+use crate::model::time::EventTime;
+use crate::runtime::schema_id;
+
+/// A partition being replayed.
+pub(super) struct Replay<'a> {
+    annals: &'a Annals,
+    partition: PartitionId,
+    partition_count: i32,
+    /// Which settings hold from where, the first one last.
+    history: Vec<(Offset, Arc<EngineSettings>)>,
+    engine: Option<Engine>,
+    schemas: HashMap<u32, Arc<KnownSchema>>,
+    /// What the last record brought.
+    pub effects: Effects,
+}
+
+impl<'a> Replay<'a> {
+    /// Nothing is folded yet. Every entry of the history must be readable.
+    pub fn new(annals: &'a Annals, partition: PartitionId, partition_count: i32) -> Replay<'a> {
+        let read = |text: &str| EngineSettings::from_text(text).ok().map(Arc::new);
+        let history = annals.history().filter_map(|entry| Some((entry.offset, read(&entry.settings)?)));
+        let mut history: Vec<_> = history.collect();
+        history.reverse();
+        Replay {
+            annals,
+            partition,
+            partition_count,
+            history,
+            engine: None,
+            schemas: HashMap::new(),
+            effects: Effects::new(),
+        }
+    }
+
+    /// Folds a record; what it brings is in the effects until the next one.
+    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), VerifyError> {
+        self.effects.clear();
+        let offset = Offset(message.offset());
+        self.follow(offset);
+        let known = self.schema(message, offset);
+        let Replay { annals, engine: Some(engine), effects, .. } = self else { return Ok(()) };
+        let position = Position { partition: self.partition, offset };
+        let refused = annals.dead_lettered(offset).cloned();
+        let framed = schema_id(message.payload()).filter(|_| refused.is_none());
+        let record = Record {
+            position,
+            timestamp: message.timestamp().to_millis().map(EventTime),
+            key: Some(message.key().unwrap_or_default()),
+            value: message.payload(),
+            traceparent: traceparent(message),
+            writer: known.as_deref().map(|known| &known.writer),
+        };
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(rejection) = refused {
+                return engine.refuse(record, rejection, effects);
+            }
+            if let Some(id) = framed {
+                engine.resolved(position, id, known.as_deref().map(|known| &*known.text), effects);
+            }
+            engine.process(record, effects)
+        }));
+        let panicked = VerifyError::Panicked { partition: self.partition.0, offset: offset.0 };
+        caught.map(drop).map_err(|_| panicked)
+    }
+
+    /// The checkpoint that had to be written here; `None`: nothing was folded.
+    pub fn checkpoint(&mut self, next: Offset) -> Option<Checkpoint> {
+        let mut effects = Effects::new();
+        self.engine.as_mut()?.seal(next, &mut effects);
+        let record = effects.records().last()?;
+        let (body, _) = super::table::written(&record)?;
+        match encode::decode_row(body) {
+            Ok(Row::Partition(checkpoint)) => Some(checkpoint),
+            _ => None,
+        }
+    }
+
+    /// Makes the engine one with the settings that held at this offset.
+    fn follow(&mut self, offset: Offset) {
+        while let Some((_, settings)) = self.history.pop_if(|(begins, _)| *begins <= offset) {
+            match &mut self.engine {
+                Some(engine) => engine.adopt(settings),
+                None => self.engine = Some(Engine::new(settings, self.partition, self.partition_count)),
+            }
+        }
+    }
+
+    /// What the record's schema id stood for when it was judged.
+    fn schema(&mut self, message: &BorrowedMessage<'_>, offset: Offset) -> Option<Arc<KnownSchema>> {
+        let id = schema_id(message.payload())?;
+        let text = self.annals.schema(id, offset)??;
+        if let Some(known) = self.schemas.get(&id).filter(|known| known.text == *text) {
+            return Some(Arc::clone(known));
+        }
+        // It was parsed when it was decided; a version that cannot any more must not guess.
+        let known = Arc::new(KnownSchema::parse(text).ok()?);
+        self.schemas.insert(id, Arc::clone(&known));
+        Some(known)
+    }
+}
