@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 
+use super::fail_points::fail_point;
 use super::owned::Owned;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard};
@@ -103,6 +104,7 @@ impl Shard {
         group: Option<&ConsumerGroupMetadata>,
         give_up: &dyn Fn() -> bool,
     ) -> Result<(), Fault> {
+        fail_point("before_begin");
         producer.begin()?;
         let mut scratch = Vec::new();
         for (partition, effects, _) in self.pending(parts) {
@@ -116,10 +118,14 @@ impl Shard {
             return Err(Fault::Undelivered(undelivered));
         }
         let group = group.ok_or_else(|| TransactionFault::Abortable("not a member of the group".to_owned()))?;
+        fail_point("before_send_offsets");
         let input = &self.shared.settings.topics.events;
         let next = offsets(input, self.pending(parts).map(|(partition, _, next)| (partition, next)));
         producer.send_offsets(&next, group, give_up)?;
-        Ok(producer.commit(give_up)?)
+        fail_point("before_commit");
+        producer.commit(give_up)?;
+        fail_point("after_commit");
+        Ok(())
     }
 
     fn pending<'a>(

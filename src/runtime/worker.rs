@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
+use super::fail_points::fail_point;
 use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
@@ -41,6 +42,7 @@ impl OwnershipListener for SharedShard {
     }
 
     fn revoked(&self, group: Option<&ConsumerGroupMetadata>, partitions: &[PartitionId]) {
+        fail_point("during_rebalance");
         let mut shard = self.lock();
         if group.is_some() && !shard.unresolved {
             let until = Instant::now() + REVOCATION;

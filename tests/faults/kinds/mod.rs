@@ -1,0 +1,51 @@
+//! The kinds of faults.
+
+mod kills;
+mod signals;
+
+use crate::run::Run;
+use crate::stage::Stage;
+
+/// What came of a fault.
+pub enum Outcome {
+    /// It struck: how that is known, and the instances that still run.
+    Struck(String, Vec<Run>),
+    /// It did not: why.
+    Missed(String),
+}
+
+/// One kind.
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub says: &'static str,
+    /// Part of every test run.
+    pub quick: bool,
+    /// Does it.
+    pub strike: fn(&mut Stage<'_>) -> Outcome,
+}
+
+const fn kind(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: false, strike }
+}
+
+const fn quick(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: true, strike }
+}
+
+/// All of them.
+pub const ALL: &[Kind] = &[
+    kind("kill", "kill -9 at random moments, once or more", kills::anywhere),
+    kind("kill-kip848", "the same under group.protocol=consumer", kills::anywhere),
+    kind("kill-before-offsets", "kill -9 when a batch is written, before its offsets are sent", kills::before_offsets),
+    quick("kill-before-commit", "kill -9 when the offsets are sent, before the commit", kills::before_commit),
+    kind("kill-after-commit", "kill -9 after a commit, before the next poll", kills::after_commit),
+    kind("kill-in-restore", "kill -9 while state is restored", kills::in_restore),
+    kind("kill-in-rebalance", "kill -9 while partitions are given away", kills::in_rebalance),
+    kind("panic", "a worker panics outside of the engine", kills::panic),
+    kind("term", "SIGTERM under load, again and again", signals::term),
+    quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
+    kind("zombie-kip848", "the same under group.protocol=consumer", signals::zombie),
+    kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
+];
