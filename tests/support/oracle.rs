@@ -136,7 +136,7 @@ impl Replay<'_> {
                 _ => StateTopic::Bookkeeping,
             };
             let body = if let OutValue::Avro(body) = &record.value { Some(&body[..]) } else { None };
-            restoring.apply(topic, record.key.as_deref().expect("compacted"), body);
+            restoring.apply(topic, record.key.expect("compacted"), body);
         }
         self.engine = Some(restoring.finish(None).expect("what it wrote restores").0);
     }
