@@ -44,6 +44,10 @@ pub enum PollFault {
     OutOfRange(String),
     /// Goes away by itself.
     #[error("{0}")]
+    /// The group still counts an earlier life of this member (`group.protocol=consumer` only): the client is of no
+    /// more use, but a new one can join once that session has timed out.
+    #[error("the group still holds this instance id: {0}")]
+    Unreleased(String),
     Transient(String),
 }
 
@@ -243,3 +247,4 @@ fn poll_fault(error: &KafkaError) -> PollFault {
         _ => PollFault::Transient(text),
     }
 }
+        (_, Some(RDKafkaErrorCode::UnreleasedInstanceId)) => PollFault::Unreleased(text),

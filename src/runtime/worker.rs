@@ -1,5 +1,6 @@
 //! A worker's loop: poll, fold, publish, and leave cleanly. One thread, one consumer, one producer.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -21,6 +22,11 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How long a revocation may wait for its commit: less than the other members wait for this one.
 const REVOCATION: Duration = Duration::from_secs(5);
+/// How long the session of an earlier life may take to end (45 s are the brokers' default), and the pause between
+/// attempts to join.
+const RELEASE: Duration = Duration::from_secs(90);
+const RELEASE_PAUSE: Duration = Duration::from_millis(500);
+
 
 /// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
 /// loop never holds the lock while it polls, and callbacks come only inside a poll.
@@ -112,27 +118,51 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         let shard = Mutex::new(Shard::new(Arc::clone(shared), producers, job_sender, done));
         let shared_shard = Arc::new(SharedShard { shard, fault: Mutex::default(), left: AtomicBool::new(false) });
         let member = format!("{}-{number}", settings.kafka.instance_id);
-        let consumer =
-            GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard))?;
-        let worker = Worker { shared: Arc::clone(shared), consumer, shard: shared_shard };
-        worker.work()?;
-        worker.leave()
+        let join = || GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard));
+        let begun = Instant::now();
+        loop {
+            let worker = Worker {
+                shared: Arc::clone(shared),
+                consumer: join()?,
+                shard: Arc::clone(&shared_shard),
+                unreleased: Cell::default(),
+            };
+            match worker.work()? {
+                Ended::Stopped => return worker.leave(),
+                Ended::Unreleased(cause) if begun.elapsed() > RELEASE => {
+                    return Err(ServiceFault::Fenced { id: format!("{member} (group member)"), cause });
+                }
+                Ended::Unreleased(cause) => tracing::warn!(cause, "waiting for the session of an earlier life to end"),
+            }
+            drop(worker);
+            std::thread::sleep(RELEASE_PAUSE);
+        }
     })
 }
 
 struct Worker {
     shared: Arc<Shared>,
     consumer: Consumer,
+    unreleased: Cell<Option<String>>,
+}
+
+/// Why a worker's loop ended.
+enum Ended {
+    Stopped,
+    Unreleased(String),
     shard: Arc<SharedShard>,
 }
 
 impl Worker {
-    fn work(&self) -> Result<(), ServiceFault> {
+    fn work(&self) -> Result<Ended, ServiceFault> {
         let mut timeout = IDLE_POLL;
         while !self.shared.stop.requested() {
+            if let Some(cause) = self.unreleased.take() {
+                return Ok(Ended::Unreleased(cause));
+            }
             timeout = self.turn(timeout)?;
         }
-        Ok(())
+        Ok(Ended::Stopped)
     }
 
     /// One poll and what follows from it; how long the next may wait.
@@ -201,6 +231,10 @@ impl Worker {
             PollFault::Fenced(cause) => {
                 let id = format!("{} (group member)", self.shared.settings.kafka.instance_id);
                 Err(ServiceFault::Fenced { id, cause })
+            PollFault::Unreleased(cause) => {
+                self.unreleased.set(Some(cause));
+                Ok(())
+            }
             }
             PollFault::Fatal(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
