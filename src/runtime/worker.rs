@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
-use rdkafka::consumer::ConsumerGroupMetadata;
 
 use super::fail_points::fail_point;
 use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard, Shared};
-use crate::kafka::consumer::{GroupConsumer, OwnershipListener, PollFault};
+use crate::kafka::consumer::{GroupConsumer, Membership, OwnershipListener, PollFault};
 use crate::model::position::{Offset, PartitionId};
 
 /// Longest poll, so that a request to stop is noticed.
@@ -22,11 +21,11 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How long a revocation may wait for its commit: less than the other members wait for this one.
 const REVOCATION: Duration = Duration::from_secs(5);
+
 /// How long the session of an earlier life may take to end (45 s are the brokers' default), and the pause between
 /// attempts to join.
 const RELEASE: Duration = Duration::from_secs(90);
 const RELEASE_PAUSE: Duration = Duration::from_millis(500);
-
 
 /// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
 /// loop never holds the lock while it polls, and callbacks come only inside a poll.
@@ -43,11 +42,11 @@ impl SharedShard {
 }
 
 impl OwnershipListener for SharedShard {
-    fn assigned(&self, partitions: &[PartitionId]) {
-        self.lock().assigned(partitions);
+    fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
+        self.lock().assigned(member_id, partitions);
     }
 
-    fn revoked(&self, group: Option<&ConsumerGroupMetadata>, partitions: &[PartitionId]) {
+    fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
         fail_point("during_rebalance");
         let mut shard = self.lock();
         if group.is_some() && !shard.unresolved {
@@ -143,6 +142,7 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
 struct Worker {
     shared: Arc<Shared>,
     consumer: Consumer,
+    shard: Arc<SharedShard>,
     unreleased: Cell<Option<String>>,
 }
 
@@ -150,17 +150,16 @@ struct Worker {
 enum Ended {
     Stopped,
     Unreleased(String),
-    shard: Arc<SharedShard>,
 }
 
 impl Worker {
     fn work(&self) -> Result<Ended, ServiceFault> {
         let mut timeout = IDLE_POLL;
         while !self.shared.stop.requested() {
+            timeout = self.turn(timeout)?;
             if let Some(cause) = self.unreleased.take() {
                 return Ok(Ended::Unreleased(cause));
             }
-            timeout = self.turn(timeout)?;
         }
         Ok(Ended::Stopped)
     }
@@ -200,7 +199,7 @@ impl Worker {
         if !wait.is_zero() {
             return Ok(wait.min(longest));
         }
-        let group = self.consumer.group_metadata();
+        let group = self.consumer.membership();
         shard.publish(group.as_ref(), &|| self.shared.stop.expired())?;
         self.settle(shard)?;
         // Here too, or a partition that is never short of records would keep the others waiting.
@@ -231,10 +230,10 @@ impl Worker {
             PollFault::Fenced(cause) => {
                 let id = format!("{} (group member)", self.shared.settings.kafka.instance_id);
                 Err(ServiceFault::Fenced { id, cause })
+            }
             PollFault::Unreleased(cause) => {
                 self.unreleased.set(Some(cause));
                 Ok(())
-            }
             }
             PollFault::Fatal(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
@@ -265,7 +264,7 @@ impl Worker {
             if shard.filling.records == 0 {
                 break;
             }
-            let group = self.consumer.group_metadata();
+            let group = self.consumer.membership();
             shard.publish(group.as_ref(), &|| stop.expired())?;
             self.settle(&mut shard)?;
             let pause = shard.hold.map_or(Duration::ZERO, |h| h.until.saturating_duration_since(Instant::now()));
