@@ -87,6 +87,11 @@ impl<'a> Stage<'a> {
         Run::start(settings, log, arguments, point)
     }
 
+    /// A file of the round's own that does not exist yet.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// The group's offsets.
     pub fn offsets(&self) -> Vec<i64> {
         let (kafka, topics) = (&self.settings.kafka, &self.settings.topics);

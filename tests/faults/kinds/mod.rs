@@ -1,6 +1,8 @@
 //! The kinds of faults.
 
+mod broker;
 mod kills;
+mod members;
 mod signals;
 
 use crate::run::Run;
@@ -48,4 +50,19 @@ pub const ALL: &[Kind] = &[
     quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
     kind("zombie-kip848", "the same under group.protocol=consumer", signals::zombie),
     kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
+    kind("same-id", "two instances with one transactional id", members::same_id),
+    kind("storm", "instances come and go", members::storm),
+    kind("storm-kip848", "the same under group.protocol=consumer", members::storm),
+    kind("rescale", "one instance, three, two", members::rescale),
+    kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
+    kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
+    quick("bounce", "the broker ends and comes back", broker::bounce),
+    kind("down-at-start", "no broker when the service starts", broker::down_at_start),
+    kind("down-70s", "no broker for 70 s", broker::down),
+    kind("frozen", "the broker stands still", broker::frozen),
+    kind("black-hole", "nothing passes, connections stay", broker::black_hole),
+    kind("slow-broker", "answers take long", broker::slow),
+    kind("lost-end", "answers to EndTxn are lost", broker::lost_end),
+    kind("late-end", "answers to EndTxn come late", broker::late_end),
+    kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
 ];
