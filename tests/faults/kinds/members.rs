@@ -56,6 +56,7 @@ pub fn storm(stage: &mut Stage<'_>) -> Outcome {
 
 /// One instance, three, two.
 pub fn rescale(stage: &mut Stage<'_>) -> Outcome {
+    stage.settings.workers = 1;
     let first = stage.start("a");
     stage.until_more(100);
     let (second, third) = (stage.start("b"), stage.start("c"));
@@ -98,7 +99,7 @@ pub fn late_commit(stage: &mut Stage<'_>) -> Outcome {
     let second = stage.start("b");
     second.until_said("restore waits", 1);
     std::fs::remove_file(mark).expect("it held");
-    second.until_said("restored", 1);
+    second.until_said("restored", stage.settings.topics.partitions as usize);
     stage.until_more(100);
     let further = (0..before.len()).any(|partition| {
         let restored = format!("restored partition={partition} next_offset=");

@@ -4,6 +4,7 @@ mod broker;
 mod kills;
 mod members;
 mod signals;
+mod state;
 
 use crate::run::Run;
 use crate::stage::Stage;
@@ -56,7 +57,7 @@ pub const ALL: &[Kind] = &[
     kind("rescale", "one instance, three, two", members::rescale),
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
-    quick("bounce", "the broker ends and comes back", broker::bounce),
+    kind("bounce", "the broker ends and comes back", broker::bounce),
     kind("down-at-start", "no broker when the service starts", broker::down_at_start),
     kind("down-70s", "no broker for 70 s", broker::down),
     kind("frozen", "the broker stands still", broker::frozen),
@@ -65,4 +66,5 @@ pub const ALL: &[Kind] = &[
     kind("lost-end", "answers to EndTxn are lost", broker::lost_end),
     kind("late-end", "answers to EndTxn come late", broker::late_end),
     kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
+    kind("damaged-state", "state topics emptied or altered, offsets moved; then a rebuild", state::damaged),
 ];

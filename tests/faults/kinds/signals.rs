@@ -59,5 +59,6 @@ fn comes_back(stage: &mut Stage<'_>, first: Run, second: Run) -> Outcome {
     first.signal("CONT");
     first.until_said("revoked", revoked + 1);
     stage.until_more(100);
-    Outcome::Struck("it lost its partitions, and came back".to_owned(), vec![first, second])
+    let unnoticed = first.said("the group dropped this member");
+    Outcome::Struck(format!("it lost its partitions ({unnoticed} without a word), and came back"), vec![first, second])
 }
