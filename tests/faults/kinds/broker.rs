@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Outcome;
 use crate::stage::Stage;
+use crate::support::clients::eventually;
 use crate::support::proxy::Way;
 
 /// The broker is killed or stopped, and comes back after a moment.
@@ -39,12 +40,16 @@ pub fn down_at_start(stage: &mut Stage<'_>) -> Outcome {
     stage.until_more(100);
     first.kill();
     stage.broker.end("KILL");
-    let run = stage.start("a");
+    let mut run = stage.start("a");
     stage.moment(5000);
     stage.broker.begin();
     stage.broker.wait();
-    run.until_said("restored", 3);
-    Outcome::Struck("it waited".to_owned(), vec![run])
+    let seen = || (run.said("restored"), run.ended());
+    let (_, ended) = eventually("it works or gives up", seen, |(restored, ended)| *restored >= 3 || ended.is_some());
+    let Some(status) = ended else { return Outcome::Struck("it waited".to_owned(), vec![run]) };
+    // It waits for fifteen seconds; then whoever supervises it starts it again.
+    assert!(!status.success() && run.said("BrokerTransportFailure") > 0, "{status}: {}", run.text());
+    Outcome::Struck("it gave up and said so".to_owned(), Vec::new())
 }
 
 /// The broker stands still for a while: nothing is closed, nothing answers.
