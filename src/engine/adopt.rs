@@ -24,7 +24,7 @@ impl Engine {
                 }
             }
         }
-        self.store.relist_all(&settings, self.stream_time);
+        self.store.list_all(&settings, self.stream_time);
         self.settings = settings;
     }
 }

@@ -88,7 +88,7 @@ impl Store {
         enter_deadlines(&mut spanning.deadlines, tenant_id, session_id, session);
     }
 
-    /// The same for every session, none of which was listed before.
+    /// The same for every session, where no deadline of theirs is entered.
     pub fn list_all(&mut self, settings: &EngineSettings, now: EventTime) {
         let Store { tenants, spanning } = self;
         let mut deadlines = Vec::new();

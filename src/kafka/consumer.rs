@@ -18,13 +18,22 @@ use super::client::{base_config, trace_line};
 use super::settings::KafkaSettings;
 use crate::model::position::{Offset, PartitionId};
 
+/// What a commit of offsets needs, and the member it is for.
+pub struct Membership {
+    /// Sent with the offsets.
+    pub metadata: ConsumerGroupMetadata,
+    /// Changes when the group has dropped the member and it joined again, whoever was told of it. (Under
+    /// `group.protocol=consumer` it stays; there the broker refuses what an earlier membership sends.)
+    pub member_id: String,
+}
+
 /// Hears of ownership changes. Called on the thread that polls, inside `poll`.
 pub trait OwnershipListener: Send + Sync + 'static {
-    /// These partitions are owned now; they are paused.
-    fn assigned(&self, partitions: &[PartitionId]);
+    /// These partitions are owned now, by this member; they are paused.
+    fn assigned(&self, member_id: &str, partitions: &[PartitionId]);
     /// These partitions are about to go to another member. `group` can still commit their offsets; `None`
     /// if they are lost: then they may already be another member's.
-    fn revoked(&self, group: Option<&ConsumerGroupMetadata>, partitions: &[PartitionId]);
+    fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]);
     /// The offset after the last record that is readable now, by partition; about once a second.
     fn input_ends(&self, ends: &[(PartitionId, Offset)]);
 }
@@ -35,6 +44,10 @@ pub enum PollFault {
     /// Another process joined with this member's instance id.
     #[error("another instance holds this id: {0}")]
     Fenced(String),
+    /// The group still counts an earlier life of this member (`group.protocol=consumer` only): the client is of no
+    /// more use, but a new one can join once that session has timed out.
+    #[error("the group still holds this instance id: {0}")]
+    Unreleased(String),
     /// The client is of no more use.
     #[error("consumer failed: {0}")]
     Fatal(String),
@@ -82,10 +95,12 @@ impl<L: OwnershipListener> ConsumerContext for GroupContext<L> {
                 let explicit = at(&self.topic, &partitions, KafkaOffset::Beginning);
                 let assigned =
                     if cooperative { consumer.incremental_assign(&explicit) } else { consumer.assign(&explicit) };
-                assigned.and_then(|()| consumer.pause(&explicit)).map(|()| self.listener.assigned(&partitions))
+                assigned
+                    .and_then(|()| consumer.pause(&explicit))
+                    .map(|()| self.listener.assigned(&member_id(consumer), &partitions))
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
-                let group = if consumer.assignment_lost() { None } else { consumer.group_metadata() };
+                let group = if consumer.assignment_lost() { None } else { membership(consumer) };
                 self.listener.revoked(group.as_ref(), &partitions);
                 if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() }
             }
@@ -145,8 +160,8 @@ impl<L: OwnershipListener> GroupConsumer<L> {
     }
 
     /// Fresh group metadata. No poll may come between this and sending the offsets.
-    pub fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
-        self.inner.group_metadata()
+    pub fn membership(&self) -> Option<Membership> {
+        membership(&self.inner)
     }
 
     /// Stops fetching.
@@ -187,6 +202,27 @@ impl<L: OwnershipListener> GroupConsumer<L> {
     /// Leaves the group; the revocation arrives by [`Self::poll`].
     pub fn unsubscribe(&self) {
         self.inner.unsubscribe();
+    }
+}
+
+/// The metadata first: if the id is still the wanted one afterwards, the metadata is of that member, too.
+fn membership<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Membership> {
+    let metadata = consumer.group_metadata()?;
+    Some(Membership { metadata, member_id: member_id(consumer) })
+}
+
+/// The id that the group's coordinator gave this member; empty while it is none.
+fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> String {
+    // SAFETY: the client outlives the call; the text is copied before it is freed, once, as librdkafka asks.
+    unsafe {
+        let client = consumer.client().native_ptr();
+        let text = rdkafka_sys::rd_kafka_memberid(client);
+        if text.is_null() {
+            return String::new();
+        }
+        let id = std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned();
+        rdkafka_sys::rd_kafka_mem_free(client, text.cast());
+        id
     }
 }
 
@@ -236,6 +272,7 @@ fn poll_fault(error: &KafkaError) -> PollFault {
     let text = error.to_string();
     match (error, error.rdkafka_error_code()) {
         (_, Some(RDKafkaErrorCode::FencedInstanceId)) => PollFault::Fenced(text),
+        (_, Some(RDKafkaErrorCode::UnreleasedInstanceId)) => PollFault::Unreleased(text),
         (KafkaError::MessageConsumptionFatal(_), _) => PollFault::Fatal(text),
         (_, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
             PollFault::OutOfRange(text)

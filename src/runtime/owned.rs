@@ -16,6 +16,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 pub(super) struct Owned {
     /// The assignment or restore its state belongs to; rises with each.
     pub generation: u64,
+    /// The member that the partition was assigned to.
+    pub member_id: String,
     /// What queries see.
     pub slot: Arc<Slot>,
     /// What it is doing.

@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::consumer::ConsumerGroupMetadata;
-
+use super::fail_points::fail_point;
 use super::owned::Owned;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard};
 use crate::engine::Effects;
-use crate::kafka::consumer::offsets;
+use crate::kafka::consumer::{Membership, offsets};
 use crate::kafka::producer::{DeliveryFault, TransactionFault, TransactionalProducer};
 use crate::model::position::{Offset, PartitionId};
 use crate::telemetry::TransactionResult;
@@ -44,11 +43,8 @@ impl From<TransactionFault> for Fault {
 impl Shard {
     /// Publishes what is pending, once. On return the batch is committed, or held, or its fate is open.
     /// `group` must be fresh: no poll since it was taken.
-    pub fn publish(
-        &mut self,
-        group: Option<&ConsumerGroupMetadata>,
-        give_up: &dyn Fn() -> bool,
-    ) -> Result<(), ServiceFault> {
+    pub fn publish(&mut self, group: Option<&Membership>, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+        self.drop_what_others_own(group);
         let parts = self.seal();
         if parts.is_empty() {
             self.hold_is_over();
@@ -80,6 +76,23 @@ impl Shard {
         Ok(())
     }
 
+    /// Effects of an earlier membership go: somebody else may own their partitions. The group can drop a member that
+    /// joins again without a word of it to us; it is a member then, and what it commits for any partition is taken.
+    fn drop_what_others_own(&mut self, group: Option<&Membership>) {
+        let Some(Membership { member_id, .. }) = group.filter(|group| !group.member_id.is_empty()) else { return };
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            let Some(owned) = self.owned.get_mut(&partition).filter(|owned| owned.member_id != *member_id) else {
+                continue;
+            };
+            owned.member_id.clone_from(member_id);
+            // What is being restored for the earlier membership comes too late.
+            owned.generation = 0;
+            self.to_pause.push(partition);
+            // Restored after a pause, if it is not revoked until then.
+            self.fail(partition, "the group dropped this member, and it joined again".to_owned(), true);
+        }
+    }
+
     /// Writes the checkpoint of every partition that has something to publish.
     fn seal(&mut self) -> Vec<PartitionId> {
         let mut parts = Vec::new();
@@ -100,9 +113,10 @@ impl Shard {
         &self,
         producer: &TransactionalProducer,
         parts: &[PartitionId],
-        group: Option<&ConsumerGroupMetadata>,
+        group: Option<&Membership>,
         give_up: &dyn Fn() -> bool,
     ) -> Result<(), Fault> {
+        fail_point("before_begin");
         producer.begin()?;
         let mut scratch = Vec::new();
         for (partition, effects, _) in self.pending(parts) {
@@ -116,10 +130,14 @@ impl Shard {
             return Err(Fault::Undelivered(undelivered));
         }
         let group = group.ok_or_else(|| TransactionFault::Abortable("not a member of the group".to_owned()))?;
+        fail_point("before_send_offsets");
         let input = &self.shared.settings.topics.events;
         let next = offsets(input, self.pending(parts).map(|(partition, _, next)| (partition, next)));
-        producer.send_offsets(&next, group, give_up)?;
-        Ok(producer.commit(give_up)?)
+        producer.send_offsets(&next, &group.metadata, give_up)?;
+        fail_point("before_commit");
+        producer.commit(give_up)?;
+        fail_point("after_commit");
+        Ok(())
     }
 
     fn pending<'a>(

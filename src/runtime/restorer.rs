@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 
 use super::board::{Phase, Slot};
+use super::fail_points::fail_point;
 use super::generations::{Generations, Handover, Legacy};
 use super::settings::{Generation, RuntimeSettings};
 use crate::engine::{Effects, Engine, Restoring, StateTopic, encode};
@@ -174,6 +175,7 @@ impl Restorer<'_, '_> {
                 std::thread::sleep(PAUSE);
             }
             let progress = |at: i64| (before + at - extent.begin.0) as f64 / total.max(1) as f64;
+            fail_point("during_restore");
             self.read_topic(reader, &mut restoring, role, topic, progress)?;
             before += extent.end.0 - extent.begin.0;
         }

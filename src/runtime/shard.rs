@@ -95,12 +95,13 @@ impl Shard {
     }
 
     /// Begins to restore what is owned now.
-    pub fn assigned(&mut self, partitions: &[PartitionId]) {
+    pub fn assigned(&mut self, member_id: &str, partitions: &[PartitionId]) {
         self.shared.metrics.rebalance();
         for &partition in partitions {
             tracing::info!(partition = partition.0, "assigned");
             let slot = self.shared.board.add(partition);
-            let owned = Owned { generation: 0, slot, state: State::Failed(None), failures: 0 };
+            let member_id = member_id.to_owned();
+            let owned = Owned { generation: 0, member_id, slot, state: State::Failed(None), failures: 0 };
             self.owned.insert(partition, owned);
             self.restore(partition);
         }

@@ -1,17 +1,18 @@
 //! A worker's loop: poll, fold, publish, and leave cleanly. One thread, one consumer, one producer.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
-use rdkafka::consumer::ConsumerGroupMetadata;
 
+use super::fail_points::fail_point;
 use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard, Shared};
-use crate::kafka::consumer::{GroupConsumer, OwnershipListener, PollFault};
+use crate::kafka::consumer::{GroupConsumer, Membership, OwnershipListener, PollFault};
 use crate::model::position::{Offset, PartitionId};
 
 /// Longest poll, so that a request to stop is noticed.
@@ -20,6 +21,11 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How long a revocation may wait for its commit: less than the other members wait for this one.
 const REVOCATION: Duration = Duration::from_secs(5);
+
+/// How long the session of an earlier life may take to end (45 s are the brokers' default), and the pause between
+/// attempts to join.
+const RELEASE: Duration = Duration::from_secs(90);
+const RELEASE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
 /// loop never holds the lock while it polls, and callbacks come only inside a poll.
@@ -36,11 +42,12 @@ impl SharedShard {
 }
 
 impl OwnershipListener for SharedShard {
-    fn assigned(&self, partitions: &[PartitionId]) {
-        self.lock().assigned(partitions);
+    fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
+        self.lock().assigned(member_id, partitions);
     }
 
-    fn revoked(&self, group: Option<&ConsumerGroupMetadata>, partitions: &[PartitionId]) {
+    fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
+        fail_point("during_rebalance");
         let mut shard = self.lock();
         if group.is_some() && !shard.unresolved {
             let until = Instant::now() + REVOCATION;
@@ -110,11 +117,25 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         let shard = Mutex::new(Shard::new(Arc::clone(shared), producers, job_sender, done));
         let shared_shard = Arc::new(SharedShard { shard, fault: Mutex::default(), left: AtomicBool::new(false) });
         let member = format!("{}-{number}", settings.kafka.instance_id);
-        let consumer =
-            GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard))?;
-        let worker = Worker { shared: Arc::clone(shared), consumer, shard: shared_shard };
-        worker.work()?;
-        worker.leave()
+        let join = || GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard));
+        let begun = Instant::now();
+        loop {
+            let worker = Worker {
+                shared: Arc::clone(shared),
+                consumer: join()?,
+                shard: Arc::clone(&shared_shard),
+                unreleased: Cell::default(),
+            };
+            match worker.work()? {
+                Ended::Stopped => return worker.leave(),
+                Ended::Unreleased(cause) if begun.elapsed() > RELEASE => {
+                    return Err(ServiceFault::Fenced { id: format!("{member} (group member)"), cause });
+                }
+                Ended::Unreleased(cause) => tracing::warn!(cause, "waiting for the session of an earlier life to end"),
+            }
+            drop(worker);
+            std::thread::sleep(RELEASE_PAUSE);
+        }
     })
 }
 
@@ -122,15 +143,25 @@ struct Worker {
     shared: Arc<Shared>,
     consumer: Consumer,
     shard: Arc<SharedShard>,
+    unreleased: Cell<Option<String>>,
+}
+
+/// Why a worker's loop ended.
+enum Ended {
+    Stopped,
+    Unreleased(String),
 }
 
 impl Worker {
-    fn work(&self) -> Result<(), ServiceFault> {
+    fn work(&self) -> Result<Ended, ServiceFault> {
         let mut timeout = IDLE_POLL;
         while !self.shared.stop.requested() {
             timeout = self.turn(timeout)?;
+            if let Some(cause) = self.unreleased.take() {
+                return Ok(Ended::Unreleased(cause));
+            }
         }
-        Ok(())
+        Ok(Ended::Stopped)
     }
 
     /// One poll and what follows from it; how long the next may wait.
@@ -168,7 +199,7 @@ impl Worker {
         if !wait.is_zero() {
             return Ok(wait.min(longest));
         }
-        let group = self.consumer.group_metadata();
+        let group = self.consumer.membership();
         shard.publish(group.as_ref(), &|| self.shared.stop.expired())?;
         self.settle(shard)?;
         // Here too, or a partition that is never short of records would keep the others waiting.
@@ -200,6 +231,10 @@ impl Worker {
                 let id = format!("{} (group member)", self.shared.settings.kafka.instance_id);
                 Err(ServiceFault::Fenced { id, cause })
             }
+            PollFault::Unreleased(cause) => {
+                self.unreleased.set(Some(cause));
+                Ok(())
+            }
             PollFault::Fatal(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
                 // The error does not say of which partition; the restore of each finds out.
@@ -229,7 +264,7 @@ impl Worker {
             if shard.filling.records == 0 {
                 break;
             }
-            let group = self.consumer.group_metadata();
+            let group = self.consumer.membership();
             shard.publish(group.as_ref(), &|| stop.expired())?;
             self.settle(&mut shard)?;
             let pause = shard.hold.map_or(Duration::ZERO, |h| h.until.saturating_duration_since(Instant::now()));

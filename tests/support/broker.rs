@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 const KAFKA_VERSION: &str = "4.3.1";
 /// Quick to start and light: a test's broker does not live long enough to be worth optimising.
-const JVM: &str = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+pub(super) const JVM: &str = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 const THREE_WAYS: &str = "the end to end tests need a real Apache Kafka, found in one of three ways:
   1. REKINDLE_TEST_BROKERS=host:port names one that is running
   2. a Docker engine answers (image apache/kafka)
@@ -114,7 +114,7 @@ fn watched(script: &str, port: u16) -> Result<Broker, String> {
 }
 
 /// The broker's jars, downloaded once into the target folder.
-fn libraries() -> Result<PathBuf, String> {
+pub(super) fn libraries() -> Result<PathBuf, String> {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kafka-{KAFKA_VERSION}"));
     let libs = cache.join("libs");
     if libs.is_dir() {
@@ -182,7 +182,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|l| l.local_addr().expect("a bound address").port())
 }
 
-fn wait_until_it_answers(addresses: &str, mut process: Option<&mut Child>) -> Result<(), String> {
+pub(super) fn wait_until_it_answers(addresses: &str, mut process: Option<&mut Child>) -> Result<(), String> {
     let probe: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", addresses)
         .set("log_level", "0")

@@ -1,8 +1,9 @@
 //! The service as operators run it: `rekindle run` in a process of its own, that can be killed.
+#![allow(dead_code)]
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rekindle::runtime::settings::RuntimeSettings;
 
@@ -22,10 +23,32 @@ impl Instance {
 
     /// The same with more arguments.
     pub fn start_with(settings: &RuntimeSettings, arguments: &[&str]) -> Instance {
+        Instance::launch(settings, arguments, |_| ())
+    }
+
+    /// The same, with a last word on how the process is run.
+    pub fn launch(settings: &RuntimeSettings, arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Instance {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
         config.write_all(toml(settings).as_bytes()).expect("write the configuration");
-        let child = run(config.path(), arguments);
-        Instance { child, _config: config }
+        let mut command = command(config.path(), arguments);
+        adjust(&mut command);
+        Instance { child: command.spawn().expect("start rekindle run"), _config: config }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child's status")
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill").success(), "kill -{name}");
     }
 
     /// Ends it as a crash would.
@@ -36,8 +59,7 @@ impl Instance {
 
     /// Asks it to stop as an operator does, and waits for the end.
     pub fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(asked.expect("kill").success());
+        self.signal("TERM");
         let status = self.child.wait().expect("its end");
         assert!(status.success(), "a clean end: {status}");
     }
@@ -66,17 +88,17 @@ pub fn verify(settings: &RuntimeSettings, arguments: &[&str]) -> (Option<i32>, S
     (output.status.code(), String::from_utf8(text).expect("text"))
 }
 
-fn run(config: &Path, arguments: &[&str]) -> Child {
+fn command(config: &Path, arguments: &[&str]) -> Command {
     let level = std::env::var("REKINDLE_TEST_LOG").unwrap_or_else(|_| "rekindle=error".to_owned());
-    Command::new(env!("CARGO_BIN_EXE_rekindle"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekindle"));
+    command
         .args(["run", "-c"])
         .arg(config)
         .args(["--set", &format!("log.level={level}")])
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("start rekindle run")
+        .stdout(Stdio::null());
+    command
 }
 
 fn toml(settings: &RuntimeSettings) -> String {

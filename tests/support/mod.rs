@@ -5,7 +5,10 @@ pub mod broker;
 pub mod clients;
 pub mod events;
 pub mod oracle;
+pub mod own_broker;
+pub mod proxy;
 pub mod registry;
+pub mod watchdog;
 
 use rekindle::telemetry::logs::{LogSettings, init};
 

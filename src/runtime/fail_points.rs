@@ -1,0 +1,43 @@
+//! Named places where the fault suite (tests/faults) can end, stop or hold this process. Only in builds with debug
+//! assertions: in what users run a fail point is nothing, whatever the environment says.
+
+/// Strikes here if `REKINDLE_FAIL_POINT` says so: `NAME PASS ACTION`, at the `PASS`th time (from 1) that `NAME` is
+/// passed. `ACTION`: `panic`; `hold PATH` makes that file and waits until somebody removes it; anything else names a
+/// signal (`KILL`, `STOP`) that the process sends to itself.
+#[cfg(debug_assertions)]
+pub(super) fn fail_point(name: &str) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static WANTED: OnceLock<Option<[String; 4]>> = OnceLock::new();
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+    let wanted = WANTED.get_or_init(|| {
+        let text = std::env::var("REKINDLE_FAIL_POINT").ok()?;
+        let mut words = text.split(' ').map(str::to_owned);
+        Some([words.next()?, words.next()?, words.next()?, words.next().unwrap_or_default()])
+    });
+    let Some([point, pass, action, path]) = wanted else { return };
+    if point != name || (PASSES.fetch_add(1, Ordering::Relaxed) + 1).to_string() != *pass {
+        return;
+    }
+    tracing::error!(name, action, "fail point");
+    match action.as_str() {
+        "panic" => panic!("fail point {name}"),
+        "hold" => {
+            std::fs::write(path, name).expect("the file that shows where it holds");
+            while std::path::Path::new(path).exists() {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+        signal => {
+            let pid = std::process::id().to_string();
+            let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+            assert!(sent.is_ok_and(|status| status.success()), "kill -{signal}");
+        }
+    }
+}
+
+/// Nothing.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(super) fn fail_point(_: &str) {}

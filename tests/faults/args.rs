@@ -1,0 +1,51 @@
+//! The suite's arguments. Those of other test binaries are passed over, since `cargo test -- …` hands them to all.
+
+use crate::kinds::Kind;
+
+/// What to run.
+#[derive(Debug, Default)]
+pub struct Args {
+    /// Only print the kinds.
+    pub list: bool,
+    kinds: Vec<String>,
+    filters: Vec<String>,
+    /// Rounds in all; without it and `minutes`: one of each kind.
+    pub rounds: Option<u64>,
+    /// No round begins after so many minutes.
+    pub minutes: Option<u64>,
+    /// Of the first round; each further one has the next.
+    pub seed: u64,
+    long: bool,
+}
+
+impl Args {
+    /// Reads the command line.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let mut args = Args { seed: clock.map_or(0, |d| d.as_secs() % 1_000_000), ..Args::default() };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            let number = |text: String| text.parse().map_err(|_| format!("{text:?} is no number"));
+            match word.as_str() {
+                "--list" => args.list = true,
+                "--kind" => args.kinds.push(value()?),
+                "--rounds" => args.rounds = Some(number(value()?)?),
+                "--minutes" => args.minutes = Some(number(value()?)?),
+                "--seed" => args.seed = number(value()?)?,
+                "--test-threads" | "--skip" => drop(value()?),
+                flag if flag.starts_with('-') => {}
+                filter => args.filters.push(filter.to_owned()),
+            }
+        }
+        args.long = args.rounds.is_some() || args.minutes.is_some();
+        Ok(args)
+    }
+
+    /// Whether a kind is to be run: those named; else all in a long run, and in a short one those that are quick.
+    pub fn wants(&self, kind: &Kind) -> bool {
+        if !self.kinds.is_empty() {
+            return self.kinds.iter().any(|name| name == kind.name);
+        }
+        (self.long || kind.quick) && (self.filters.is_empty() || self.filters.iter().any(|f| "faults".contains(f)))
+    }
+}

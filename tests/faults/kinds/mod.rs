@@ -1,0 +1,70 @@
+//! The kinds of faults.
+
+mod broker;
+mod kills;
+mod members;
+mod signals;
+mod state;
+
+use crate::run::Run;
+use crate::stage::Stage;
+
+/// What came of a fault.
+pub enum Outcome {
+    /// It struck: how that is known, and the instances that still run.
+    Struck(String, Vec<Run>),
+    /// It did not: why.
+    Missed(String),
+}
+
+/// One kind.
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub says: &'static str,
+    /// Part of every test run.
+    pub quick: bool,
+    /// Does it.
+    pub strike: fn(&mut Stage<'_>) -> Outcome,
+}
+
+const fn kind(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: false, strike }
+}
+
+const fn quick(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: true, strike }
+}
+
+/// All of them.
+pub const ALL: &[Kind] = &[
+    kind("kill", "kill -9 at random moments, once or more", kills::anywhere),
+    kind("kill-kip848", "the same under group.protocol=consumer", kills::anywhere),
+    kind("kill-before-offsets", "kill -9 when a batch is written, before its offsets are sent", kills::before_offsets),
+    quick("kill-before-commit", "kill -9 when the offsets are sent, before the commit", kills::before_commit),
+    kind("kill-after-commit", "kill -9 after a commit, before the next poll", kills::after_commit),
+    kind("kill-in-restore", "kill -9 while state is restored", kills::in_restore),
+    kind("kill-in-rebalance", "kill -9 while partitions are given away", kills::in_rebalance),
+    kind("panic", "a worker panics outside of the engine", kills::panic),
+    kind("term", "SIGTERM under load, again and again", signals::term),
+    quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
+    kind("zombie-kip848", "the same under group.protocol=consumer", signals::zombie),
+    kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
+    kind("same-id", "two instances with one transactional id", members::same_id),
+    kind("storm", "instances come and go", members::storm),
+    kind("storm-kip848", "the same under group.protocol=consumer", members::storm),
+    kind("rescale", "one instance, three, two", members::rescale),
+    kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
+    kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
+    kind("bounce", "the broker ends and comes back", broker::bounce),
+    kind("down-at-start", "no broker when the service starts", broker::down_at_start),
+    kind("down-70s", "no broker for 70 s", broker::down),
+    kind("frozen", "the broker stands still", broker::frozen),
+    kind("black-hole", "nothing passes, connections stay", broker::black_hole),
+    kind("slow-broker", "answers take long", broker::slow),
+    kind("lost-end", "answers to EndTxn are lost", broker::lost_end),
+    kind("late-end", "answers to EndTxn come late", broker::late_end),
+    kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
+    kind("damaged-state", "state topics emptied or altered, offsets moved; then a rebuild", state::damaged),
+];

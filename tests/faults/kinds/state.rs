@@ -1,0 +1,70 @@
+//! State that is not what the service wrote: refused with what to do, and then built anew from the input.
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::Outcome;
+use crate::stage::Stage;
+use crate::support::clients::produce;
+
+/// One of several damages, then `run --rebuild`.
+pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
+    let first = stage.start("a");
+    stage.until_more(500);
+    first.stop();
+    let which = stage.dice.below(5);
+    let topics = stage.settings.topics.clone();
+    let how = match which {
+        0 => emptied(stage, &topics.states),
+        1 => emptied(stage, &topics.vectors),
+        2 => emptied(stage, &topics.bookkeeping),
+        3 => {
+            produce(&stage.broker.addresses, &topics.states, [("tenant-1/s-1", &b"no state"[..])]);
+            "a foreign record in the states".to_owned()
+        }
+        _ => offset_moved(stage),
+    };
+    let refused = stage.start("a");
+    refused.until_said("partition stopped", 1);
+    let text = refused.text();
+    let line = text.lines().find(|line| line.contains("partition stopped")).unwrap_or_default();
+    assert!(line.contains("rebuil"), "it says what to do: {line}");
+    refused.stop();
+    // Nothing of it is left but what was published, and how far.
+    stage.settings = stage.settings.clone().in_generation(2);
+    let rebuilt = stage.start_with(&stage.settings_of("a"), &["--rebuild"], None);
+    rebuilt.until_said("rebuilt; publishing", 3);
+    stage.until_more(100);
+    Outcome::Struck(format!("{how}: refused, rebuilt"), vec![rebuilt])
+}
+
+/// Every record of a topic is deleted.
+fn emptied(stage: &Stage<'_>, topic: &str) -> String {
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..stage.settings.topics.partitions {
+        list.add_partition_offset(topic, partition, Offset::End).expect("a partition");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("deleted");
+    format!("{} emptied", topic.rsplit('.').next().unwrap_or(topic))
+}
+
+/// The group's offsets are set back, as an operator might.
+fn offset_moved(stage: &Stage<'_>) -> String {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &stage.broker.addresses)
+        .set("group.id", &stage.settings.kafka.group_id)
+        .create()
+        .expect("consumer");
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in stage.offsets().into_iter().enumerate() {
+        let place = Offset::Offset((offset - 3).max(0));
+        list.add_partition_offset(&stage.settings.topics.events, partition as i32, place).expect("a partition");
+    }
+    consumer.commit(&list, CommitMode::Sync).expect("moved");
+    "offsets set back by 3".to_owned()
+}

@@ -1,0 +1,192 @@
+//! What a round has at hand: the broker, topics of its own, load, dice, and the check at the end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rekindle::runtime::settings::RuntimeSettings;
+
+use crate::load::Load;
+use crate::run::Run;
+use crate::support::clients::{committed, create_topics, eventually, settings, unique};
+use crate::support::events::Dice;
+use crate::support::oracle::{assert_same, published, replayed};
+use crate::support::own_broker::OwnBroker;
+
+const PARTITIONS: i32 = 3;
+
+/// One round's surroundings.
+pub struct Stage<'a> {
+    /// The broker.
+    pub broker: &'a mut OwnBroker,
+    /// Of every instance but for its ids. Tests reach the broker without detours.
+    pub settings: RuntimeSettings,
+    /// Whether the service's clients go through the proxy.
+    pub proxied: bool,
+    /// Every choice of the round.
+    pub dice: Dice,
+    /// What is being sent.
+    pub load: Load,
+    folder: PathBuf,
+    runs: usize,
+}
+
+/// Where the logs of a round are while it runs, and afterwards if it failed.
+pub fn folder(kind: &str, seed: u64) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faults").join(format!("{kind}-{seed}"))
+}
+
+impl<'a> Stage<'a> {
+    /// Creates topics and begins to send.
+    pub fn new(broker: &'a mut OwnBroker, kind: &str, seed: u64) -> Stage<'a> {
+        let folder = folder(kind, seed);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder for logs");
+        let mut dice = Dice::new(seed);
+        let mut settings = settings(&broker.addresses, &unique(kind), PARTITIONS);
+        settings.workers = 1 + dice.below(2) as usize;
+        let properties = if kind.ends_with("kip848") {
+            vec![("group.protocol", "consumer")]
+        } else {
+            vec![("session.timeout.ms", "2000"), ("heartbeat.interval.ms", "300")]
+        };
+        settings.kafka.properties = properties.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        create_topics(&settings);
+        let load = Load::start(&broker.addresses, &settings.topics.events, seed);
+        Stage { broker, settings, proxied: false, dice, load, folder, runs: 0 }
+    }
+
+    /// The settings of the instance `name`.
+    pub fn settings_of(&self, name: &str) -> RuntimeSettings {
+        let mut settings = self.settings.clone();
+        settings.kafka.instance_id = format!("{}-{name}", settings.kafka.group_id);
+        settings.kafka.transactional_id = settings.kafka.instance_id.clone();
+        if self.proxied {
+            settings.kafka.brokers = format!("127.0.0.1:{}", self.broker.proxy.port);
+        }
+        settings
+    }
+
+    /// Starts the instance `name`.
+    pub fn start(&mut self, name: &str) -> Run {
+        self.start_with(&self.settings_of(name), &[], None)
+    }
+
+    /// Starts the instance `name` with a fail point.
+    pub fn start_failing(&mut self, name: &str, point: &str) -> Run {
+        self.start_with(&self.settings_of(name), &[], Some(point))
+    }
+
+    /// Starts an instance.
+    pub fn start_with(&mut self, settings: &RuntimeSettings, arguments: &[&str], point: Option<&str>) -> Run {
+        let name = settings.kafka.instance_id.rsplit('-').next().unwrap_or_default();
+        self.runs += 1;
+        let log = self.folder.join(format!("{}-{name}.log", self.runs));
+        Run::start(settings, log, arguments, point)
+    }
+
+    /// A file of the round's own that does not exist yet.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The group's offsets.
+    pub fn offsets(&self) -> Vec<i64> {
+        let (kafka, topics) = (&self.settings.kafka, &self.settings.topics);
+        let found = committed(&kafka.brokers, &kafka.group_id, &topics.events, topics.partitions);
+        found.into_iter().map(|offset| offset.unwrap_or(0)).collect()
+    }
+
+    /// Records of the input that are committed.
+    pub fn consumed(&self) -> i64 {
+        self.offsets().iter().sum()
+    }
+
+    /// Waits until so many more are.
+    pub fn until_more(&self, records: i64) {
+        let before = self.consumed();
+        eventually("more is committed", || self.consumed(), |now| *now >= before + records);
+    }
+
+    /// Waits until so many more events are sent.
+    pub fn until_sent_more(&self, events: i64) {
+        let before = self.load.sent();
+        eventually("more is sent", || self.load.sent(), |now| *now >= before + events);
+    }
+
+    /// Waits until everything is committed that was sent before this call.
+    pub fn until_caught_up(&self) {
+        let ends = self.ends();
+        let there = |now: &Vec<i64>| now.iter().zip(&ends).all(|(offset, end)| offset >= end);
+        eventually(&format!("committed up to {ends:?}"), || self.offsets(), there);
+    }
+
+    /// Where each partition of the input ends.
+    pub fn ends(&self) -> Vec<i64> {
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("consumer");
+        let end = |partition| {
+            let ask = || consumer.fetch_watermarks(&self.settings.topics.events, partition, Duration::from_secs(5));
+            eventually("the input's end", ask, Result::is_ok).expect("just seen").1
+        };
+        (0..self.settings.topics.partitions).map(end).collect()
+    }
+
+    /// A random moment of so many milliseconds. Not to wait for anything: the moment is the test.
+    pub fn moment(&mut self, below_ms: u64) {
+        std::thread::sleep(Duration::from_millis(self.dice.below(below_ms)));
+    }
+
+    /// Lets the service finish, and checks everything it ever published. Once in two also after a cold start.
+    pub fn finish(mut self, mut runs: Vec<Run>) -> String {
+        if runs.is_empty() {
+            runs.push(self.start("a"));
+        }
+        let sent = self.load.stop();
+        self.until_caught_up();
+        runs.into_iter().for_each(Run::stop);
+        self.verify();
+        if self.dice.below(2) == 0 {
+            let again = self.start("a");
+            let seed = self.dice.below(1 << 20);
+            self.load = Load::start(&self.broker.addresses, &self.settings.topics.events, seed);
+            self.until_more(20);
+            self.load.stop();
+            self.until_caught_up();
+            again.stop();
+            self.verify();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+        self.drop_topics();
+        format!("{sent} events")
+    }
+
+    /// States, vectors, bookkeeping, suggestions and dead letters are those of a pure replay, and the group stands at
+    /// the end of the input.
+    pub fn verify(&self) {
+        assert_eq!(self.offsets(), self.ends(), "the group stands at the end");
+        assert_same(&published(&self.settings), &replayed(&self.settings));
+    }
+
+    /// So that a long run does not fill the disk.
+    fn drop_topics(&self) {
+        let t = &self.settings.topics;
+        let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
+        let admin: AdminClient<_> =
+            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("admin");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let names = names.map(String::as_str);
+        // What is left is gone with the broker.
+        let _ = runtime.block_on(admin.delete_topics(&names, &AdminOptions::new()));
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.broker.proxy.set(crate::support::proxy::Way::Open);
+        self.broker.revive();
+        self.load.stop_quietly();
+    }
+}
