@@ -159,17 +159,18 @@ impl PartitionReader {
                 }
                 Some(Ok(_)) | Some(Err(KafkaError::PartitionEOF(_))) => self.over = true,
                 // The client connects anew by itself.
-                Some(Err(error)) if is_passing(&error) => {
-                    if self.unreachable.get_or_insert_with(Instant::now).elapsed() > UNREACHABLE {
-                        return Err(error);
-                    }
-                }
+                Some(Err(error)) if is_passing(&error) && !lasts(&mut self.unreachable) => {}
                 Some(Err(error)) => return Err(error),
                 None => {}
             }
         }
         Ok(None)
     }
+}
+
+/// Whether it has been so for too long that nothing comes; it began now if it is not known when.
+fn lasts(since: &mut Option<Instant>) -> bool {
+    since.get_or_insert_with(Instant::now).elapsed() > UNREACHABLE
 }
 
 fn is_passing(error: &KafkaError) -> bool {
