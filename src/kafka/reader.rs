@@ -1,12 +1,12 @@
 //! Reads a topic's partition to its end. Two clients: one sees what is committed, the other where
 //! the log really ends (a read_committed client's watermark is only the last stable offset).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::Offset as KafkaOffset;
 
@@ -32,6 +32,8 @@ pub struct StateReader {
 
 /// Timeout of one request; callers try again.
 const REQUEST: Duration = Duration::from_secs(2);
+/// How long brokers may be out of reach before a reader gives up.
+const UNREACHABLE: Duration = Duration::from_secs(60);
 /// How long one poll may keep a cancelled reader from noticing.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -124,6 +126,8 @@ pub struct PartitionReader {
     consumer: BaseConsumer<PlainContext>,
     end: Offset,
     over: bool,
+    /// Since when the brokers cannot be reached.
+    unreachable: Option<Instant>,
 }
 
 impl PartitionReader {
@@ -142,21 +146,36 @@ impl PartitionReader {
         if !over {
             consumer.assign(&at(topic, &[partition], KafkaOffset::Offset(extent.begin.0)))?;
         }
-        Ok(PartitionReader { consumer, end: extent.end, over })
+        Ok(PartitionReader { consumer, end: extent.end, over, unreachable: None })
     }
 
     /// The next committed record below the end, taken apart by `take`; `None`: there is none.
     pub fn next<T>(&mut self, take: impl FnOnce(&BorrowedMessage<'_>) -> T) -> Result<Option<T>, KafkaError> {
         while !self.over {
             match self.consumer.poll(POLL) {
-                Some(Ok(message)) if message.offset() < self.end.0 => return Ok(Some(take(&message))),
+                Some(Ok(message)) if message.offset() < self.end.0 => {
+                    self.unreachable = None;
+                    return Ok(Some(take(&message)));
+                }
                 Some(Ok(_)) | Some(Err(KafkaError::PartitionEOF(_))) => self.over = true,
+                // The client connects anew by itself.
+                Some(Err(error)) if is_passing(&error) && !gave_up(&mut self.unreachable) => {}
                 Some(Err(error)) => return Err(error),
                 None => {}
             }
         }
         Ok(None)
     }
+}
+
+/// Whether the brokers have been out of reach for too long.
+fn gave_up(since: &mut Option<Instant>) -> bool {
+    since.get_or_insert_with(Instant::now).elapsed() > UNREACHABLE
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(error.rdkafka_error_code(), Some(C::BrokerTransportFailure | C::AllBrokersDown | C::OperationTimedOut))
 }
 
 /// Properties of every client here: it reads where it is told to, and is no member of the group.

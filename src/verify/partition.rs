@@ -33,8 +33,8 @@ pub(super) fn verify(
     let mut snapshot = reading.snapshot()?;
     report.group_offset = snapshot.group.map(|offset| offset.0);
     report.cut = Cut { from: snapshot.from.0, to: snapshot.to.0 };
-    compare_offsets(&snapshot, &mut report);
     let annals = snapshot.books.annals();
+    compare_offsets(&snapshot, &mut report);
     if report.checkpoint.is_empty() {
         match unprovable(&reading, &annals, &snapshot, &report)? {
             Some(why) => {

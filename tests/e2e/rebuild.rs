@@ -13,6 +13,7 @@ use rekindle::model::position::Offset;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::{Service, StartError, start};
 use rekindle::telemetry::Metrics;
+use rekindle::verify::Request;
 
 use crate::inputs::{self, confluent, interrupted, started, turn};
 use crate::instance::Instance;
@@ -279,4 +280,7 @@ fn a_rebuild_repeats_what_was_decided_and_judges_only_what_comes_by_a_new_policy
     assert!(found == expected, "states and all equal a pure replay");
     assert_verified(&third);
     assert_verified(&new);
+    let report = rekindle::verify::verify(&third, &Request::default()).expect("an answer");
+    let recovery = &report.partitions[0].recovery;
+    assert!(recovery.other_generation > 0 && recovery.equal == 0, "published under another policy: {recovery:?}");
 }
