@@ -19,3 +19,5 @@ mod service;
 mod support;
 #[path = "e2e/verify.rs"]
 mod verify;
+#[path = "e2e/verify_live.rs"]
+mod verify_live;

