@@ -13,6 +13,7 @@ mod publish;
 mod queries;
 mod rebuild;
 mod refusals;
+mod rejoin;
 mod restorer;
 mod retry;
 mod service;

@@ -1,6 +1,5 @@
 //! A worker's loop: poll, fold, publish, and leave cleanly. One thread, one consumer, one producer.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 
 use super::fail_points::fail_point;
+use super::rejoin::{Gone, Rejoin};
 use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
@@ -21,11 +21,6 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How long a revocation may wait for its commit: less than the other members wait for this one.
 const REVOCATION: Duration = Duration::from_secs(5);
-
-/// How long the session of an earlier life may take to end (45 s are the brokers' default), and the pause between
-/// attempts to join.
-const RELEASE: Duration = Duration::from_secs(90);
-const RELEASE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
 /// loop never holds the lock while it polls, and callbacks come only inside a poll.
@@ -118,23 +113,17 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         let shared_shard = Arc::new(SharedShard { shard, fault: Mutex::default(), left: AtomicBool::new(false) });
         let member = format!("{}-{number}", settings.kafka.instance_id);
         let join = || GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard));
-        let begun = Instant::now();
+        let mut rejoin = Rejoin::default();
         loop {
-            let worker = Worker {
-                shared: Arc::clone(shared),
-                consumer: join()?,
-                shard: Arc::clone(&shared_shard),
-                unreleased: Cell::default(),
-            };
-            match worker.work()? {
-                Ended::Stopped => return worker.leave(),
-                Ended::Unreleased(cause) if begun.elapsed() > RELEASE => {
-                    return Err(ServiceFault::Fenced { id: format!("{member} (group member)"), cause });
-                }
-                Ended::Unreleased(cause) => tracing::warn!(cause, "waiting for the session of an earlier life to end"),
-            }
+            let worker = Worker { shared: Arc::clone(shared), consumer: join()?, shard: Arc::clone(&shared_shard) };
+            let Some(gone) = worker.work()? else { return worker.leave() };
             drop(worker);
-            std::thread::sleep(RELEASE_PAUSE);
+            // Whatever it was not told of: nothing is owned without a membership.
+            let mut shard = shared_shard.lock();
+            let owned: Vec<_> = shard.owned.keys().copied().collect();
+            shard.forget(&owned);
+            drop(shard);
+            rejoin.after(gone, &member)?;
         }
     })
 }
@@ -143,29 +132,23 @@ struct Worker {
     shared: Arc<Shared>,
     consumer: Consumer,
     shard: Arc<SharedShard>,
-    unreleased: Cell<Option<String>>,
-}
-
-/// Why a worker's loop ended.
-enum Ended {
-    Stopped,
-    Unreleased(String),
 }
 
 impl Worker {
-    fn work(&self) -> Result<Ended, ServiceFault> {
+    /// Works until it is told to stop, or its client is of no more use.
+    fn work(&self) -> Result<Option<Gone>, ServiceFault> {
         let mut timeout = IDLE_POLL;
         while !self.shared.stop.requested() {
-            timeout = self.turn(timeout)?;
-            if let Some(cause) = self.unreleased.take() {
-                return Ok(Ended::Unreleased(cause));
+            match self.turn(timeout)? {
+                Ok(wait) => timeout = wait,
+                Err(gone) => return Ok(Some(gone)),
             }
         }
-        Ok(Ended::Stopped)
+        Ok(None)
     }
 
     /// One poll and what follows from it; how long the next may wait.
-    fn turn(&self, timeout: Duration) -> Result<Duration, ServiceFault> {
+    fn turn(&self, timeout: Duration) -> Result<Result<Duration, Gone>, ServiceFault> {
         let polled = self.consumer.poll(timeout);
         let mut shard = self.shard.lock();
         if let Some(fault) = self.shard.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -177,6 +160,8 @@ impl Worker {
             Some(Ok(message)) if shard.hold.is_none() => shard.take(&self.consumer, &message),
             // Fetched before the pause took effect. The consumer stands behind it now: it must be moved back.
             Some(Ok(message)) => shard.put_off(&self.consumer, PartitionId(message.partition())),
+            Some(Err(PollFault::Fenced(cause))) => return Ok(Err(Gone::Fenced(cause))),
+            Some(Err(PollFault::Unreleased(cause))) => return Ok(Err(Gone::Unreleased(cause))),
             Some(Err(fault)) => self.poll_failed(&mut shard, fault)?,
             None => {
                 self.tend(&mut shard);
@@ -186,7 +171,7 @@ impl Worker {
             }
         }
         let wait = self.publish_when_due(&mut shard, more)?;
-        Ok(if more && shard.filling.records > 0 { Duration::ZERO } else { wait })
+        Ok(Ok(if more && shard.filling.records > 0 { Duration::ZERO } else { wait }))
     }
 
     fn publish_when_due(&self, shard: &mut Shard, more: bool) -> Result<Duration, ServiceFault> {
@@ -227,15 +212,9 @@ impl Worker {
 
     fn poll_failed(&self, shard: &mut Shard, fault: PollFault) -> Result<(), ServiceFault> {
         match fault {
-            PollFault::Fenced(cause) => {
-                let id = format!("{} (group member)", self.shared.settings.kafka.instance_id);
-                Err(ServiceFault::Fenced { id, cause })
+            PollFault::Fatal(cause) | PollFault::Fenced(cause) | PollFault::Unreleased(cause) => {
+                Err(ServiceFault::Consumer(cause))
             }
-            PollFault::Unreleased(cause) => {
-                self.unreleased.set(Some(cause));
-                Ok(())
-            }
-            PollFault::Fatal(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
                 // The error does not say of which partition; the restore of each finds out.
                 for partition in shard.fetching() {

@@ -4,10 +4,11 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rekindle::kafka::admin::Admin;
 
 use super::Outcome;
 use crate::stage::Stage;
-use crate::support::clients::produce;
+use crate::support::clients::{eventually, produce};
 
 /// One of several damages, then `run --rebuild`.
 pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
@@ -40,16 +41,16 @@ pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
     Outcome::Struck(format!("{how}: refused, rebuilt"), vec![rebuilt])
 }
 
-/// Every record of a topic is deleted.
+/// A topic is deleted and made anew. (Records alone cannot be deleted where a topic is compacted.)
 fn emptied(stage: &Stage<'_>, topic: &str) -> String {
     let admin: AdminClient<_> =
         ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
-    let mut list = TopicPartitionList::new();
-    for partition in 0..stage.settings.topics.partitions {
-        list.add_partition_offset(topic, partition, Offset::End).expect("a partition");
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("deleted");
+    let deleted = runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new())).expect("an answer");
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    let ours = Admin::new(&stage.settings.kafka).expect("admin");
+    let made = || ours.create_topics(&stage.settings.topics).is_ok_and(|all| all.iter().any(|one| one.created));
+    eventually("made anew", made, |made| *made);
     format!("{} emptied", topic.rsplit('.').next().unwrap_or(topic))
 }
 

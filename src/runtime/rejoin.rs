@@ -1,0 +1,68 @@
+//! When the client of a group member is of no more use although nothing is wrong with its process: whether a new one
+//! may join in its place, or another process uses the same id.
+
+use std::time::{Duration, Instant};
+
+use super::service::ServiceFault;
+
+/// How long the session of an earlier life may take to end: 45 s are the brokers' default.
+const RELEASE: Duration = Duration::from_secs(90);
+/// Being fenced twice within this time means that another process uses the same id.
+const FENCING_WINDOW: Duration = Duration::from_secs(60);
+/// Pause between attempts to join.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a client is of no more use.
+#[derive(Debug)]
+pub(super) enum Gone {
+    /// The group still counts an earlier life of the member.
+    Unreleased(String),
+    /// A client with the same id has joined: perhaps this one itself, whose request to join was late, sent again, and
+    /// then answered twice.
+    Fenced(String),
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Rejoin {
+    unreleased: Option<Instant>,
+    fenced: Option<Instant>,
+}
+
+impl Rejoin {
+    /// Returns when a new client may try.
+    pub fn after(&mut self, gone: Gone, member: &str) -> Result<(), ServiceFault> {
+        let now = Instant::now();
+        let (in_vain, cause) = match gone {
+            Gone::Unreleased(cause) => {
+                let since = *self.unreleased.get_or_insert(now);
+                (now.duration_since(since) >= RELEASE, cause)
+            }
+            Gone::Fenced(cause) => {
+                self.unreleased = None;
+                let before = self.fenced.replace(now);
+                (before.is_some_and(|at| now.duration_since(at) < FENCING_WINDOW), cause)
+            }
+        };
+        if in_vain {
+            return Err(ServiceFault::Fenced { id: format!("{member} (group member)"), cause });
+        }
+        tracing::warn!(member, cause, "joining the group with a new client");
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fenced_once_is_an_old_self_and_twice_is_another_process() {
+        let mut rejoin = Rejoin::default();
+        assert_eq!(rejoin.after(Gone::Unreleased("held".to_owned()), "m"), Ok(()));
+        assert_eq!(rejoin.after(Gone::Fenced("once".to_owned()), "m"), Ok(()));
+        let fault = rejoin.after(Gone::Fenced("twice".to_owned()), "m").unwrap_err();
+        assert_eq!(fault, ServiceFault::Fenced { id: "m (group member)".to_owned(), cause: "twice".to_owned() });
+    }
+}
