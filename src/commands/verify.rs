@@ -137,6 +137,11 @@ fn counted(counts: &[(&str, u64)]) -> String {
     said.join(", ")
 }
 
+/// The fields that differ, after what they differ in.
+fn listed(fields: &[String]) -> String {
+    if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) }
+}
+
 fn print_sequences(out: &mut impl Write, partition: &PartitionReport) -> std::io::Result<()> {
     for (_, s) in partition.sequences() {
         let counts = counted(&[
@@ -153,10 +158,9 @@ fn print_sequences(out: &mut impl Write, partition: &PartitionReport) -> std::io
             writeln!(out, "  {}: {counts}", s.topic)?;
         }
         for e in &s.examples {
-            let fields = if e.fields.is_empty() { String::new() } else { format!(": {}", e.fields.join(", ")) };
             let place = |name, at: Option<i64>| at.map_or(String::new(), |at| format!(", {name} {at}"));
             let places = place("of input", e.input_offset) + &place("at", e.topic_offset);
-            writeln!(out, "    {} {} {} of {}{places}{fields}", e.class, e.id, e.status, e.key)?;
+            writeln!(out, "    {} {} {} of {}{places}{}", e.class, e.id, e.status, e.key, listed(&e.fields))?;
         }
     }
     Ok(())
@@ -174,8 +178,7 @@ fn print_tables(out: &mut impl Write, partition: &PartitionReport) -> std::io::R
             writeln!(out, "  {}: {counts}", t.topic)?;
         }
         for e in &t.examples {
-            let fields = if e.fields.is_empty() { String::new() } else { format!(": {}", e.fields.join(", ")) };
-            writeln!(out, "    {} {}{fields}", e.class, e.key)?;
+            writeln!(out, "    {} {}{}", e.class, e.key, listed(&e.fields))?;
         }
     }
     Ok(())

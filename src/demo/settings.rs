@@ -27,8 +27,7 @@ const VALID: Millis = Millis(120_000);
 
 /// Names of the topics.
 pub(super) fn topics() -> Vec<String> {
-    let t = topic_settings();
-    vec![t.events, t.states, t.vectors, t.bookkeeping, t.recovery, t.transfer, t.dead_letters]
+    topic_settings().names().map(str::to_owned).into()
 }
 
 fn topic_settings() -> TopicSettings {

@@ -11,7 +11,7 @@ use crate::engine::fold::{Change, fold, gaps};
 use crate::engine::index::SpaceIndex;
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, Tenant, columns, took_up};
+use crate::engine::store::{Session, Tenant, columns, leave, took_up};
 use crate::engine::view::Lens;
 use crate::engine::write::write_vector;
 use crate::model::event::{Context, SessionBody, ValidEvent};
@@ -200,13 +200,8 @@ fn index_context(
     before: &Before,
     settings: &EngineSettings,
 ) {
-    if let Some(space) = before.space.as_ref().filter(|space| **space != context.space)
-        && let Some(index) = spaces.get_mut(space)
-    {
-        index.remove(id);
-        if index.is_empty() {
-            spaces.remove(space);
-        }
+    if let Some(space) = before.space.as_ref().filter(|space| **space != context.space) {
+        leave(spaces, space, id);
     }
     let dim = context.vector.dim();
     let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));

@@ -9,7 +9,7 @@ use crate::engine::index::SpaceIndex;
 use crate::engine::ledger;
 use crate::engine::process::Engine;
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, Tenant, columns};
+use crate::engine::store::{Session, Tenant, columns, leave};
 use crate::model::bookkeeping::{Checkpoint, TopicDigest, WorkTask};
 use crate::model::position::{Offset, PartitionId};
 
@@ -168,10 +168,10 @@ impl Restoring {
         let Some(Tenant { sessions, spaces, .. }) = self.engine.store.tenants.get_mut(&tenant) else { return };
         let Some(session) = sessions.get_mut(&id) else { return };
         ledger::account(&mut self.engine.ledger.vectors, &mut session.vector_hash, 0);
-        for index in spaces.values_mut() {
-            index.remove(&id);
+        // A vector is placed nowhere but in the space of its session's context.
+        if let Some(context) = &session.facets.context {
+            leave(spaces, &context.space, &id);
         }
-        spaces.retain(|_, index| !index.is_empty());
     }
 
     /// Checks everything and hands over the engine and its checkpoint; the checkpoint is `None` where there

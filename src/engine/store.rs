@@ -122,13 +122,8 @@ impl Store {
     pub fn remove(&mut self, tenant_id: &TenantId, session_id: &SessionId) -> Option<Session> {
         let tenant = self.tenants.get_mut(tenant_id)?;
         let mut session = tenant.sessions.remove(session_id)?;
-        if let Some(context) = &session.facets.context
-            && let Some(space) = tenant.spaces.get_mut(&context.space)
-        {
-            space.remove(session_id);
-            if space.is_empty() {
-                tenant.spaces.remove(&context.space);
-            }
+        if let Some(context) = &session.facets.context {
+            leave(&mut tenant.spaces, &context.space, session_id);
         }
         self.unlist_session(tenant_id, session_id, &mut session);
         Some(*session)
@@ -157,6 +152,15 @@ pub fn took_up(facets: &Facets) -> impl Iterator<Item = (&SessionId, &Arc<Stamp>
     let declared = facets.continues.as_ref().and_then(|r| Some((r.value.as_ref()?, &r.stamp)));
     let resumed = facets.resumed_from.as_ref().map(|r| (&r.value, &r.stamp));
     declared.into_iter().chain(resumed)
+}
+
+/// Takes a session's vector out of a space, and the space with it if it was the last.
+pub(super) fn leave(spaces: &mut HashMap<Name, SpaceIndex>, space: &Name, session: &SessionId) {
+    let Some(index) = spaces.get_mut(space) else { return };
+    index.remove(session);
+    if index.is_empty() {
+        spaces.remove(space);
+    }
 }
 
 /// What predicates see of a session.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod consumer;
 pub mod groups;
 pub mod headers;
+pub mod partitions;
 pub mod producer;
 pub mod reader;
 pub mod registry;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::engine::StateTopic;
+
 /// How to reach the cluster, and under which names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KafkaSettings {
@@ -47,6 +49,29 @@ pub struct TopicSettings {
     pub dead_letters_retention: Duration,
     /// `max.compaction.lag.ms` of the compacted topics: bounds when erased bytes are gone.
     pub compaction_lag: Duration,
+}
+
+impl TopicSettings {
+    /// Every topic, the input first.
+    pub fn names(&self) -> [&str; 7] {
+        let [states, vectors, bookkeeping] = self.state().map(|(_, topic)| topic);
+        let [recovery, transfer, dead_letters] = self.sequences();
+        [&self.events, states, vectors, bookkeeping, recovery, transfer, dead_letters]
+    }
+
+    /// What an engine is restored from, in the order of a restore.
+    pub fn state(&self) -> [(StateTopic, &str); 3] {
+        [
+            (StateTopic::States, &self.states),
+            (StateTopic::Vectors, &self.vectors),
+            (StateTopic::Bookkeeping, &self.bookkeeping),
+        ]
+    }
+
+    /// Those whose sequence is promised.
+    pub fn sequences(&self) -> [&str; 3] {
+        [&self.recovery, &self.transfer, &self.dead_letters]
+    }
 }
 
 /// The schema registry, Confluent API.

@@ -10,7 +10,7 @@ use rdkafka::message::BorrowedMessage;
 use super::board::write;
 use super::framing::schema_id;
 use super::owned::Folding;
-use crate::engine::{Engine, Record};
+use crate::engine::{Effects, Engine, Record};
 use crate::kafka::headers;
 use crate::kafka::registry::{KnownSchema, Registry, Resolution};
 use crate::model::position::{Offset, Position};
@@ -27,8 +27,22 @@ pub(super) enum Took {
     NoSchema(String),
 }
 
-/// Schemas that an earlier generation's decisions brought, by id.
-pub(super) type Recorded = HashMap<u32, Arc<KnownSchema>>;
+/// Schemas that decisions brought, by id.
+#[derive(Default)]
+pub(crate) struct Recorded(HashMap<u32, Arc<KnownSchema>>);
+
+impl Recorded {
+    /// The schema that an id stood for when it was decided, parsed once.
+    pub fn parsed(&mut self, id: u32, text: &Arc<str>) -> Option<Arc<KnownSchema>> {
+        if let Some(known) = self.0.get(&id).filter(|known| known.text == *text) {
+            return Some(Arc::clone(known));
+        }
+        // It was parsed when it was decided; a version that cannot any more must not guess.
+        let known = Arc::new(KnownSchema::parse(text).ok()?);
+        self.0.insert(id, Arc::clone(&known));
+        Some(known)
+    }
+}
 
 /// Folds one record. `refused`: it is dead-lettered instead, without a look at it.
 pub(super) fn fold(
@@ -49,6 +63,19 @@ pub(super) fn fold(
         Some(Resolution::Absent) | None => None,
         Some(Resolution::Unavailable(fault)) => return Took::NoSchema(fault),
     };
+    judge(&mut engine, &mut part.effects, at, message, known.as_deref(), refused).map_or(Took::Panicked, Took::Verdict)
+}
+
+/// Has the engine judge a record: dead-lettered unseen where it is `refused`, else processed with what its schema id
+/// stood for. `None`: the engine panicked, and it and its effects are of no more use.
+pub(crate) fn judge(
+    engine: &mut Engine,
+    effects: &mut Effects,
+    at: Position,
+    message: &BorrowedMessage<'_>,
+    known: Option<&KnownSchema>,
+    refused: Option<Rejection>,
+) -> Option<Verdict> {
     let record = Record {
         position: at,
         timestamp: message.timestamp().to_millis().map(EventTime),
@@ -57,18 +84,18 @@ pub(super) fn fold(
         key: Some(message.key().unwrap_or_default()),
         value: message.payload(),
         traceparent: headers::last(message.headers(), "traceparent"),
-        writer: known.as_deref().map(|known| &known.writer),
+        writer: known.map(|known| &known.writer),
     };
     let caught = catch_unwind(AssertUnwindSafe(|| {
         if let Some(rejection) = refused {
-            return engine.refuse(record, rejection, &mut part.effects);
+            return engine.refuse(record, rejection, effects);
         }
-        if let Some(id) = framed {
-            engine.resolved(at, id, known.as_deref().map(|known| &*known.text), &mut part.effects);
+        if let Some(id) = schema_id(message.payload()) {
+            engine.resolved(at, id, known.map(|known| &*known.text), effects);
         }
-        engine.process(record, &mut part.effects)
+        engine.process(record, effects)
     }));
-    caught.map_or(Took::Panicked, Took::Verdict)
+    caught.ok()
 }
 
 /// What a schema id stands for: to a record that an earlier generation judged what it was then, else what the
@@ -82,16 +109,7 @@ fn resolve(
 ) -> Resolution {
     let judged_before = engine.rebuilding().is_some_and(|rebuild| offset < rebuild.publish_from);
     match engine.annals().schema(id, offset).filter(|_| judged_before) {
-        Some(Some(text)) => {
-            if let Some(known) = recorded.get(&id).filter(|known| known.text == *text) {
-                return Resolution::Known(Arc::clone(known));
-            }
-            // It was parsed when it was decided; a version that cannot any more must not guess.
-            let Ok(known) = KnownSchema::parse(text) else { return Resolution::Absent };
-            let known = Arc::new(known);
-            recorded.insert(id, Arc::clone(&known));
-            Resolution::Known(known)
-        }
+        Some(Some(text)) => recorded.parsed(id, text).map_or(Resolution::Absent, Resolution::Known),
         Some(None) => Resolution::Absent,
         None => registry.map_or(Resolution::Absent, |registry| registry.resolve(id)),
     }

@@ -21,6 +21,7 @@ pub mod settings;
 mod shard;
 mod worker;
 
+pub(crate) use fold::{Recorded, judge};
 pub(crate) use framing::{TRUNCATED_BYTES, schema_id};
 pub use preflight::StartError;
 pub use service::{Service, ServiceFault, start};

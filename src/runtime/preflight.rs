@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::framing::Framing;
 use super::settings::RuntimeSettings;
 use crate::kafka::admin::{Admin, AdminError, DEAD_LETTER_ROOM, DEFAULT_MAX_MESSAGE_BYTES};
+use crate::kafka::partitions::Partitions;
 use crate::kafka::registry::{Registry, RegistryFault};
 use crate::model::position::Position;
 
@@ -112,31 +113,24 @@ fn begin_generation(admin: &Admin, settings: &RuntimeSettings) -> Result<(), Sta
 }
 
 fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartError> {
-    let t = &settings.topics;
-    let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
-    let names = names.map(String::as_str);
     let deadline = Instant::now() + NEW_TOPICS;
-    let counts = loop {
-        let counts = admin.partition_counts(&names, FIRST_ANSWER)?;
-        let missing: Vec<_> = counts.iter().filter(|(_, n)| **n == 0).map(|(name, _)| (*name).to_owned()).collect();
-        if missing.is_empty() {
-            break counts;
+    loop {
+        match admin.partitions(&settings.topics, FIRST_ANSWER)? {
+            Partitions::Equal(count) => return Ok(count),
+            Partitions::Unequal { topic, found, expected } => {
+                return Err(StartError::PartitionCounts { topic, found, expected });
+            }
+            Partitions::Missing(missing) if Instant::now() >= deadline => {
+                let own = settings.topics.state().map(|(_, topic)| topic);
+                return Err(match settings.generation.number {
+                    generation @ 2.. if missing.iter().all(|topic| own.contains(&topic.as_str())) => {
+                        StartError::NotBegun { generation, missing }
+                    }
+                    _ => StartError::MissingTopics(missing),
+                });
+            }
+            Partitions::Missing(_) => std::thread::sleep(Duration::from_millis(100)),
         }
-        if Instant::now() >= deadline {
-            let own = [&t.states, &t.vectors, &t.bookkeeping];
-            return Err(match settings.generation.number {
-                generation @ 2.. if missing.iter().all(|topic| own.contains(&topic)) => {
-                    StartError::NotBegun { generation, missing }
-                }
-                _ => StartError::MissingTopics(missing),
-            });
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
-    let expected = counts[t.events.as_str()];
-    match counts.iter().find(|(_, n)| **n != expected) {
-        Some((topic, &found)) => Err(StartError::PartitionCounts { topic: (*topic).to_owned(), found, expected }),
-        None => Ok(expected),
     }
 }
 

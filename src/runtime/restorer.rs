@@ -155,11 +155,7 @@ impl Restorer<'_, '_> {
                 self.settings.generation.number
             )));
         }
-        let state = [
-            (StateTopic::States, &topics.states),
-            (StateTopic::Vectors, &topics.vectors),
-            (StateTopic::Bookkeeping, &topics.bookkeeping),
-        ];
+        let state = topics.state();
         let mut extents = Vec::with_capacity(state.len());
         for (_, topic) in state {
             extents.push(self.persevere(|| reader.extent(topic, partition))?);

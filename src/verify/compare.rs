@@ -50,11 +50,10 @@ impl Comparison {
         tables: [Table; 3],
         rules: Rules,
     ) -> Result<Comparison, VerifyError> {
-        let names = reading.sequences();
+        let names = reading.settings.topics.sequences();
         let open = |at: usize| {
             let (topic, name, extent) = (SEQUENCES[at], names[at], extents[at]);
-            let reader = PartitionReader::open(&reading.settings.kafka, name, reading.partition, extent)
-                .map_err(VerifyError::kafka(format!("reading {name}")))?;
+            let reader = reading.open(name, extent)?;
             let rules = Rules { begin_lost: extent.begin > Offset(0), ..rules };
             Ok::<_, VerifyError>((topic, Sequence::new(topic, name, Published { topic, reader }, rules)))
         };
@@ -104,12 +103,6 @@ impl Comparison {
 }
 
 impl Reading<'_> {
-    /// Names of the topics whose sequence is promised.
-    pub fn sequences(&self) -> [&str; 3] {
-        let topics = &self.settings.topics;
-        [&topics.recovery, &topics.transfer, &topics.dead_letters]
-    }
-
     /// Folds the committed input from `begin` to below `to`, and hands what each record brought to `each`, with its
     /// offset. Returns how many records there were.
     pub fn replay(
@@ -121,8 +114,7 @@ impl Reading<'_> {
     ) -> Result<u64, VerifyError> {
         let topic = &self.settings.topics.events;
         let failed = || VerifyError::kafka(format!("reading {topic}"));
-        let extent = Extent { begin, end: to };
-        let mut reader = PartitionReader::open(&self.settings.kafka, topic, self.partition, extent).map_err(failed())?;
+        let mut reader = self.open(topic, Extent { begin, end: to })?;
         let mut count = 0u64;
         while let Some(folded) = reader.next(|m| (Offset(m.offset()), replay.take(m))).map_err(failed())? {
             let (at, taken) = folded;

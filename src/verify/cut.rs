@@ -15,7 +15,7 @@ use super::books::Books;
 use super::table::Table;
 use super::{Progress, Request, Stage, VerifyError, span};
 use crate::engine::StateTopic;
-use crate::kafka::reader::{Extent, StateReader};
+use crate::kafka::reader::{Extent, PartitionReader, StateReader};
 use crate::model::bookkeeping::Checkpoint;
 use crate::model::position::{Offset, PartitionId};
 use crate::runtime::settings::RuntimeSettings;
@@ -52,10 +52,9 @@ impl Reading<'_> {
     /// Cuts the partition.
     pub fn snapshot(&self) -> Result<Snapshot, VerifyError> {
         let topics = &self.settings.topics;
-        let names = [&topics.states, &topics.vectors, &topics.bookkeeping];
+        let names = topics.state().map(|(_, name)| name);
         let later = self.settings.generation.number > 1;
-        let mut tables =
-            [StateTopic::States, StateTopic::Vectors, StateTopic::Bookkeeping].map(|topic| Table::new(topic, later));
+        let mut tables = topics.state().map(|(topic, _)| Table::new(topic, later));
         let mut books = Books::default();
         let mut next = [None; 3];
         // All of it first, so that little is left to read between the two looks at the checkpoint.
@@ -69,7 +68,7 @@ impl Reading<'_> {
             self.read_on(names[at], &mut tables[at], &mut books, &mut next[at])?;
         }
         let mut sequences = Vec::with_capacity(3);
-        for topic in [&topics.recovery, &topics.transfer, &topics.dead_letters] {
+        for topic in topics.sequences() {
             sequences.push(self.settled(topic)?);
         }
         self.read_on(names[2], &mut tables[2], &mut books, &mut next[2])?;
@@ -129,6 +128,12 @@ impl Reading<'_> {
     /// Where a topic begins and ends now.
     pub fn extent(&self, topic: &str) -> Result<Extent, VerifyError> {
         self.persevere(topic, || self.reader.extent(topic, self.partition))
+    }
+
+    /// Opens a topic for what can be read there.
+    pub fn open(&self, topic: &str, extent: Extent) -> Result<PartitionReader, VerifyError> {
+        let opened = PartitionReader::open(&self.settings.kafka, topic, self.partition, extent);
+        opened.map_err(VerifyError::kafka(format!("reading {topic}")))
     }
 
     /// Asks again until there is an answer, within reason.

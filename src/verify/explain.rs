@@ -116,12 +116,7 @@ impl Wanted {
 impl Reading<'_> {
     /// Reads the values of the wanted keys.
     pub fn fetch(&self, wanted: &mut Wanted) -> Result<(), VerifyError> {
-        let topics = &self.settings.topics;
-        for (role, topic) in [
-            (StateTopic::States, &topics.states),
-            (StateTopic::Vectors, &topics.vectors),
-            (StateTopic::Bookkeeping, &topics.bookkeeping),
-        ] {
+        for (role, topic) in self.settings.topics.state() {
             if !wanted.rows.keys().any(|(of, _)| *of == role) {
                 continue;
             }

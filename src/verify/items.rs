@@ -8,7 +8,6 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::engine::encode::{self, SuggestionKind};
 use crate::engine::{OutRecord, OutValue, Topic};
-use crate::kafka::headers;
 use crate::model::position::Offset;
 use crate::runtime::TRUNCATED_BYTES;
 
@@ -167,9 +166,4 @@ fn as_of(topic: Topic, body: &[u8]) -> Option<Offset> {
 /// A key as text, for people.
 pub(super) fn printable(key: &[u8]) -> String {
     String::from_utf8_lossy(key).chars().filter(|c| !c.is_control()).take(600).collect()
-}
-
-/// The `traceparent` that a record's suggestions hand on.
-pub(super) fn traceparent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a [u8]> {
-    headers::last(message.headers(), "traceparent")
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 use rdkafka::error::KafkaError;
 
 use crate::kafka::admin::{Admin, AdminError};
+use crate::kafka::partitions::Partitions;
 use crate::kafka::reader::StateReader;
 use crate::model::position::{Offset, PartitionId};
 use crate::runtime::settings::RuntimeSettings;
@@ -172,18 +173,10 @@ pub fn verify(settings: &RuntimeSettings, request: &Request<'_>) -> Result<Repor
 
 /// Checks that the topics exist and fit together.
 fn partition_count(settings: &RuntimeSettings) -> Result<i32, VerifyError> {
-    let t = &settings.topics;
-    let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
-    let names = names.map(String::as_str);
-    let counts = Admin::new(&settings.kafka)?.partition_counts(&names, FIRST_ANSWER)?;
-    let missing: Vec<_> = counts.iter().filter(|(_, n)| **n == 0).map(|(name, _)| (*name).to_owned()).collect();
-    if !missing.is_empty() {
-        return Err(VerifyError::MissingTopics(missing));
-    }
-    let expected = counts[t.events.as_str()];
-    match counts.iter().find(|(_, n)| **n != expected) {
-        Some((topic, &found)) => Err(VerifyError::PartitionCounts { topic: (*topic).to_owned(), found, expected }),
-        None => Ok(expected),
+    match Admin::new(&settings.kafka)?.partitions(&settings.topics, FIRST_ANSWER)? {
+        Partitions::Equal(count) => Ok(count),
+        Partitions::Missing(missing) => Err(VerifyError::MissingTopics(missing)),
+        Partitions::Unequal { topic, found, expected } => Err(VerifyError::PartitionCounts { topic, found, expected }),
     }
 }
 

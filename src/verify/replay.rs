@@ -1,22 +1,17 @@
 //! The oracle: the engine over a partition's input from its beginning, in one go. What the log does not say comes from
 //! bookkeeping alone: under which settings which records were folded, what schema ids stood for, what was refused.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
 use super::VerifyError;
-use super::items::traceparent;
 use crate::engine::encode::{self, Row};
-use crate::engine::{Annals, Effects, Engine, EngineSettings, Record};
-use crate::kafka::registry::KnownSchema;
+use crate::engine::{Annals, Effects, Engine, EngineSettings};
 use crate::model::bookkeeping::Checkpoint;
 use crate::model::position::{Offset, PartitionId, Position};
-use crate::model::time::EventTime;
-use crate::runtime::schema_id;
+use crate::runtime::{Recorded, judge, schema_id};
 
 /// A partition being replayed.
 pub(super) struct Replay<'a> {
@@ -26,7 +21,7 @@ pub(super) struct Replay<'a> {
     /// Which settings hold from where, the first one last.
     history: Vec<(Offset, Arc<EngineSettings>)>,
     engine: Option<Engine>,
-    schemas: HashMap<u32, Arc<KnownSchema>>,
+    schemas: Recorded,
     /// What the last record brought.
     pub effects: Effects,
 }
@@ -44,7 +39,7 @@ impl<'a> Replay<'a> {
             partition_count,
             history,
             engine: None,
-            schemas: HashMap::new(),
+            schemas: Recorded::default(),
             effects: Effects::new(),
         }
     }
@@ -54,30 +49,15 @@ impl<'a> Replay<'a> {
         self.effects.clear();
         let offset = Offset(message.offset());
         self.follow(offset);
-        let known = self.schema(message, offset);
-        let Replay { annals, engine: Some(engine), effects, .. } = self else { return Ok(()) };
-        let position = Position { partition: self.partition, offset };
+        let Replay { annals, engine: Some(engine), schemas, effects, .. } = self else { return Ok(()) };
         let refused = annals.dead_lettered(offset).cloned();
-        let framed = schema_id(message.payload()).filter(|_| refused.is_none());
-        let record = Record {
-            position,
-            timestamp: message.timestamp().to_millis().map(EventTime),
-            key: Some(message.key().unwrap_or_default()),
-            value: message.payload(),
-            traceparent: traceparent(message),
-            writer: known.as_deref().map(|known| &known.writer),
-        };
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(rejection) = refused {
-                return engine.refuse(record, rejection, effects);
-            }
-            if let Some(id) = framed {
-                engine.resolved(position, id, known.as_deref().map(|known| &*known.text), effects);
-            }
-            engine.process(record, effects)
-        }));
+        // What the record's schema id stood for when it was judged.
+        let decided = schema_id(message.payload()).and_then(|id| Some((id, annals.schema(id, offset)??)));
+        let known = decided.and_then(|(id, text)| schemas.parsed(id, text));
+        let position = Position { partition: self.partition, offset };
+        let verdict = judge(engine, effects, position, message, known.as_deref(), refused);
         let panicked = VerifyError::Panicked { partition: self.partition.0, offset: offset.0 };
-        caught.map(drop).map_err(|_| panicked)
+        verdict.map(drop).ok_or(panicked)
     }
 
     /// The checkpoint that had to be written here; `None`: nothing was folded.
@@ -100,18 +80,5 @@ impl<'a> Replay<'a> {
                 None => self.engine = Some(Engine::new(settings, self.partition, self.partition_count)),
             }
         }
-    }
-
-    /// What the record's schema id stood for when it was judged.
-    fn schema(&mut self, message: &BorrowedMessage<'_>, offset: Offset) -> Option<Arc<KnownSchema>> {
-        let id = schema_id(message.payload())?;
-        let text = self.annals.schema(id, offset)??;
-        if let Some(known) = self.schemas.get(&id).filter(|known| known.text == *text) {
-            return Some(Arc::clone(known));
-        }
-        // It was parsed when it was decided; a version that cannot any more must not guess.
-        let known = Arc::new(KnownSchema::parse(text).ok()?);
-        self.schemas.insert(id, Arc::clone(&known));
-        Some(known)
     }
 }

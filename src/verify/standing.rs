@@ -11,9 +11,9 @@ use super::cut::{PAUSE, Reading, Snapshot};
 use super::report::InputReport;
 use super::table::parts;
 use super::{Stage, VerifyError, span};
-use crate::engine::{Restoring, StateTopic};
+use crate::engine::Restoring;
 use crate::kafka::groups::Groups;
-use crate::kafka::reader::{Extent, PartitionReader};
+use crate::kafka::reader::Extent;
 use crate::model::position::Offset;
 
 impl Reading<'_> {
@@ -56,7 +56,7 @@ impl Reading<'_> {
     fn readable(&self, extent: Extent) -> Result<(u64, Option<i64>), VerifyError> {
         let topic = &self.settings.topics.events;
         let failed = || VerifyError::kafka(format!("reading {topic}"));
-        let mut reader = PartitionReader::open(&self.settings.kafka, topic, self.partition, extent).map_err(failed())?;
+        let mut reader = self.open(topic, extent)?;
         let (mut count, mut first) = (0, None);
         while let Some(offset) = reader.next(|message| message.offset()).map_err(failed())? {
             first.get_or_insert(offset);
@@ -68,9 +68,9 @@ impl Reading<'_> {
     /// The first readable record there.
     pub fn first_record(&self, extent: Extent) -> Result<Option<Offset>, VerifyError> {
         let topic = &self.settings.topics.events;
-        let failed = || VerifyError::kafka(format!("reading {topic}"));
-        let mut reader = PartitionReader::open(&self.settings.kafka, topic, self.partition, extent).map_err(failed())?;
-        reader.next(|message| Offset(message.offset())).map_err(failed())
+        let mut reader = self.open(topic, extent)?;
+        let first = reader.next(|message| Offset(message.offset()));
+        first.map_err(VerifyError::kafka(format!("reading {topic}")))
     }
 
     /// What can be said of the state without a replay: whether a service could be restored from it.
@@ -78,13 +78,8 @@ impl Reading<'_> {
         if snapshot.from != snapshot.to {
             return Ok(None);
         }
-        let topics = &self.settings.topics;
         let mut restoring = Restoring::new(Arc::clone(&self.settings.engine), self.partition, count);
-        for (role, topic) in [
-            (StateTopic::States, &topics.states),
-            (StateTopic::Vectors, &topics.vectors),
-            (StateTopic::Bookkeeping, &topics.bookkeeping),
-        ] {
+        for (role, topic) in self.settings.topics.state() {
             let extent = self.settled(topic)?;
             if extent.end > extent.begin {
                 let read = self.reader.read(topic, self.partition, |message| {
