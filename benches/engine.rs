@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rekindle::engine::{
-    Effects, Engine, EngineSettings, OutValue, Record, Restoring, StateTopic, Topic, decode, encode,
+    AHEAD, Effects, Engine, EngineSettings, OutValue, Record, Restoring, StateTopic, Topic, decode, encode,
 };
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::verdict::Verdict;
@@ -112,6 +112,10 @@ fn run(engine: &mut Engine, records: &[Vec<u8>], from: usize, mut done: impl FnM
     for (batch, records) in records.chunks(BATCH).enumerate() {
         let start = from + batch * BATCH;
         for (n, value) in records.iter().enumerate() {
+            // As the service does.
+            if n % AHEAD == 0 {
+                engine.look_ahead(records[n..].iter().map(Vec::as_slice));
+            }
             let verdict = engine.process(record(value, start + n), &mut effects);
             assert_eq!(verdict, Verdict::Applied);
         }

@@ -5,6 +5,7 @@
 //! `min(occurred_at, record timestamp)` accepted, and everything that depends on time depends on that.
 
 mod adopt;
+mod ahead;
 pub mod annals;
 mod apply;
 mod deadlines;
@@ -38,6 +39,7 @@ pub mod workers;
 mod write;
 pub use write::STATE_HEADER;
 
+pub use ahead::AHEAD;
 pub use annals::Annals;
 pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use process::Engine;

@@ -123,9 +123,6 @@ impl Engine {
     /// Everything that may refuse a record, before any state is touched.
     fn accept(&self, record: &Record<'_>) -> Result<ValidEvent, Rejection> {
         let event = decode::decode(record)?;
-        if let Some(session) = &event.envelope.session_id {
-            self.store.warm(&event.envelope.tenant_id, session);
-        }
         let event = validate::validate(event, &self.settings, record.timestamp)?;
         let check = self.settings.check_partition;
         validate::check_route(record.key, &event, self.partition, self.partition_count, check)?;

@@ -16,7 +16,7 @@ use crate::engine::settings::EngineSettings;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use crate::model::session::{Book, Facets};
-use crate::model::stamp::Stamp;
+use crate::model::stamp::{Register, Stamp};
 use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
@@ -80,21 +80,6 @@ impl Store {
         self.tenants.get(tenant)?.sessions.get(session).map(|session| &**session)
     }
 
-    /// Reads what the fold of a session's event begins with, so that memory answers while the event is checked.
-    pub(super) fn warm(&self, tenant: &str, session_id: &str) {
-        let Some(tenant) = self.tenants.get(tenant) else { return };
-        let Some(session) = tenant.sessions.get(session_id) else { return };
-        let facets = &session.facets;
-        black_box((facets.touched_at, session.book.as_of.offset, session.state_hash, session.vector_hash));
-        for stamp in [facets.status.as_ref().map(|r| &r.stamp), facets.cache.as_ref().map(|r| &r.stamp)] {
-            black_box(stamp.map(|stamp| stamp.at));
-        }
-        black_box(facets.placements.first().map(|(place, r)| (place.tier, r.value.tier, r.value.created_at)));
-        if let Some(index) = facets.context.as_ref().and_then(|context| tenant.spaces.get(&context.space)) {
-            index.warm(session_id);
-        }
-    }
-
     /// One session, to change. [`Store::reindex`] must follow.
     pub fn session_mut(&mut self, tenant: &TenantId, session: &SessionId) -> Option<&mut Session> {
         self.tenants.get_mut(tenant)?.sessions.get_mut(session).map(|session| &mut **session)
@@ -138,7 +123,50 @@ impl Store {
     }
 }
 
+impl Session {
+    /// Reads what the session itself holds.
+    pub(super) fn warm(&self) {
+        let Session { facets, book, listings, .. } = self;
+        black_box((facets.touched_at, book.as_of.offset, self.state_hash, self.vector_hash, self.entered.0));
+        black_box((facets.status.is_some(), facets.user.is_some(), facets.activation.is_some()));
+        black_box((facets.parent.is_some(), facets.cache.is_some(), facets.context_ref.is_some()));
+        black_box((facets.prefix.len(), facets.metadata.len(), facets.end.is_some(), facets.context.is_some()));
+        black_box((facets.last_turn.as_ref().map(|t| t.dp_rank), book.drift, listings.forget_at));
+    }
+
+    /// Reads what it points to.
+    pub(super) fn warm_behind(&self) {
+        let Session { facets, book, .. } = self;
+        fn at<T>(register: &Option<Register<T>>) -> Option<EventTime> {
+            register.as_ref().map(|register| register.stamp.at)
+        }
+        black_box((
+            at(&facets.status),
+            at(&facets.user),
+            at(&facets.activation),
+            at(&facets.cache),
+            at(&facets.transfer_scope),
+        ));
+        black_box(facets.last_turn.as_ref().map(|turn| turn.stamp.at));
+        black_box(
+            facets.placements.first().map(|(place, r)| (place.tier, r.stamp.at, r.value.tier, r.value.created_at)),
+        );
+        black_box(facets.metadata.first().map(|(k, r)| (k.len(), r.stamp.at)));
+        black_box(book.producers.first().map(|p| (p.epoch, p.intervals.first().copied())));
+    }
+}
+
 impl Tenant {
+    /// Reads a session's vector, and what is listed of it.
+    pub(super) fn warm(&self, session: &Session, id: &str) {
+        if let Some(index) = session.facets.context.as_ref().and_then(|context| self.spaces.get(&context.space)) {
+            index.warm(id);
+        }
+        if let Some(user) = session.facets.user.as_ref().and_then(|user| self.users.get(&user.value)) {
+            black_box(user.first().map(|(at, id)| (*at, id.as_str().as_bytes()[0])));
+        }
+    }
+
     /// The embedding stored of a session, with its space.
     pub fn vector(&self, id: &SessionId) -> Option<(&Name, UnitVector)> {
         let space = &self.sessions.get(id)?.facets.context.as_ref()?.space;

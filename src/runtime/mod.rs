@@ -19,6 +19,7 @@ mod retry;
 mod service;
 pub mod settings;
 mod shard;
+mod take;
 mod worker;
 
 pub(crate) use fold::{Recorded, judge};

@@ -1,18 +1,14 @@
-//! A worker's share of the partitions: takes records into their engines, and drops effects and engines the
-//! moment a partition is not owned any more. Publishing is next door.
+//! A worker's share of the partitions: drops effects and engines the moment a partition is not owned any more.
+//! Folding and publishing are next door.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant};
-
-use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
+use std::time::Instant;
 
 use super::batch::{Filling, Pacing};
 use super::board::{Board, Phase};
-use super::fold::{Took, fold};
 use super::framing::Framing;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
@@ -22,12 +18,8 @@ use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
 use crate::kafka::registry::Registry;
-use crate::model::position::{Offset, PartitionId, Position};
-use crate::model::time::EventTime;
+use crate::model::position::{Offset, PartitionId};
 use crate::telemetry::Metrics;
-
-/// How long a partition waits before a schema is asked for again.
-const SCHEMA_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all workers share.
 pub(super) struct Shared {
@@ -59,7 +51,7 @@ pub(super) struct Shard {
     generation: u64,
     pub jobs: Sender<Job>,
     restored: Receiver<Restored>,
-    refusals: Refusals,
+    pub refusals: Refusals,
     joined: bool,
     /// Set while a batch waits to be published again.
     pub hold: Option<Hold>,
@@ -149,64 +141,6 @@ impl Shard {
         owned.state = State::Failed(again.then(|| Instant::now() + backoff));
         owned.slot.set_phase(Phase::Failed(cause));
         self.refill();
-    }
-
-    /// Folds one record into its partition's engine.
-    pub fn take(&mut self, fetching: &dyn Fetching, message: &BorrowedMessage<'_>) {
-        let partition = PartitionId(message.partition());
-        let offset = Offset(message.offset());
-        let at = Position { partition, offset };
-        let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
-        // Fetched before a pause or a seek took effect: it comes again, or came already.
-        if folding.waits_until.is_some() || offset < folding.next {
-            return;
-        }
-        let timestamp = message.timestamp().to_millis().map(EventTime);
-        if folding.rebuild.as_ref().is_some_and(|rebuild| offset >= rebuild.publish_from) {
-            self.rebuilt_up_to(fetching, at);
-            return;
-        }
-        let refused = self.refusals.of(at);
-        let again = refused.is_some();
-        let before = folding.part.effects.bytes();
-        match fold(folding, self.shared.registry.as_ref(), at, message, refused) {
-            Took::Verdict(verdict) => {
-                let bytes = message.payload_len() + message.key_len();
-                folding.next = Offset(offset.0 + 1);
-                folding.part.took(verdict, timestamp, bytes);
-                self.filling.records += 1;
-                self.filling.bytes += bytes.max(folding.part.effects.bytes().saturating_sub(before));
-                self.filling.oldest.get_or_insert_with(Instant::now);
-            }
-            Took::NoSchema(fault) => {
-                tracing::warn!(partition = partition.0, %fault, "waiting for the schema registry");
-                fetching.pause(&[partition]);
-                folding.waits_until = Some(Instant::now() + SCHEMA_PAUSE);
-            }
-            Took::Panicked => self.panicked(fetching, at, again),
-        }
-    }
-
-    /// Leaves a partition's records for later; it is moved back to the first of them then.
-    pub fn put_off(&mut self, fetching: &dyn Fetching, partition: PartitionId) {
-        let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
-        fetching.pause(&[partition]);
-        folding.waits_until.get_or_insert_with(Instant::now);
-    }
-
-    /// The batch of the partition goes, its engine is restored, and the record is dead-lettered when it
-    /// comes again. `again`: that panicked too; then the partition stops.
-    fn panicked(&mut self, fetching: &dyn Fetching, at: Position, again: bool) {
-        self.shared.metrics.panic();
-        fetching.pause(&[at.partition]);
-        if again {
-            let cause = format!("processing the record at {at} panicked, and so did dead-lettering it");
-            self.fail(at.partition, cause, false);
-            return;
-        }
-        tracing::error!(position = %at, "processing a record panicked; it will be dead-lettered");
-        self.refusals.panicked(at);
-        self.restore(at.partition);
     }
 
     /// What is due besides records: finished restores, pauses that are over. `held`: nothing may be fetched

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
+use rdkafka::message::BorrowedMessage;
 
 use super::fail_points::fail_point;
 use super::rejoin::{Gone, Rejoin};
@@ -12,6 +13,7 @@ use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard, Shared};
+use crate::engine::AHEAD;
 use crate::kafka::consumer::{GroupConsumer, Membership, OwnershipListener, PollFault};
 use crate::model::position::{Offset, PartitionId};
 
@@ -128,6 +130,15 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
     })
 }
 
+/// Why no more messages were gathered.
+enum End {
+    /// There may be more.
+    Full,
+    /// There was no other.
+    Nothing,
+    Fault(PollFault),
+}
+
 struct Worker {
     shared: Arc<Shared>,
     consumer: Consumer,
@@ -147,31 +158,56 @@ impl Worker {
         Ok(None)
     }
 
-    /// One poll and what follows from it; how long the next may wait.
+    /// One round of polls and what follows from it; how long the next may wait.
     fn turn(&self, timeout: Duration) -> Result<Result<Duration, Gone>, ServiceFault> {
-        let polled = self.consumer.poll(timeout);
+        let (messages, end) = self.gather(timeout);
         let mut shard = self.shard.lock();
         if let Some(fault) = self.shard.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(fault);
         }
         self.settle(&mut shard)?;
-        let more = polled.is_some();
-        match polled {
-            Some(Ok(message)) if shard.hold.is_none() => shard.take(&self.consumer, &message),
-            // Fetched before the pause took effect. The consumer stands behind it now: it must be moved back.
-            Some(Ok(message)) => shard.put_off(&self.consumer, PartitionId(message.partition())),
-            Some(Err(PollFault::Fenced(cause))) => return Ok(Err(Gone::Fenced(cause))),
-            Some(Err(PollFault::Unreleased(cause))) => return Ok(Err(Gone::Unreleased(cause))),
-            Some(Err(fault)) => self.poll_failed(&mut shard, fault)?,
-            None => {
-                self.tend(&mut shard);
-                if self.consumer.has_joined() {
-                    shard.note_joined();
-                }
+        shard.look_ahead(&messages);
+        // Until the last of them is taken no partition may be moved back, or its rest would follow upon a gap.
+        for message in &messages {
+            match shard.hold {
+                None => shard.take(&self.consumer, message),
+                // Fetched before the pause took effect. The consumer stands behind it now: it must be moved back.
+                Some(_) => shard.put_off(&self.consumer, PartitionId(message.partition())),
             }
+            self.publish_when_due(&mut shard, true)?;
+        }
+        let more = match end {
+            End::Full => true,
+            End::Nothing => false,
+            End::Fault(PollFault::Fenced(cause)) => return Ok(Err(Gone::Fenced(cause))),
+            End::Fault(PollFault::Unreleased(cause)) => return Ok(Err(Gone::Unreleased(cause))),
+            End::Fault(fault) => {
+                self.poll_failed(&mut shard, fault)?;
+                true
+            }
+        };
+        if messages.is_empty() && !more && self.consumer.has_joined() {
+            shard.note_joined();
         }
         let wait = self.publish_when_due(&mut shard, more)?;
+        let held = shard.hold.is_some();
+        shard.tend(&self.consumer, held);
         Ok(Ok(if more && shard.filling.records > 0 { Duration::ZERO } else { wait }))
+    }
+
+    /// What there is without waiting, once there is something; no more than the batch has room for.
+    fn gather(&self, timeout: Duration) -> (Vec<BorrowedMessage<'_>>, End) {
+        let room = self.shard.lock().room().clamp(1, AHEAD);
+        let mut messages = Vec::with_capacity(room);
+        let mut timeout = timeout;
+        while messages.len() < room {
+            match self.consumer.poll(std::mem::take(&mut timeout)) {
+                Some(Ok(message)) => messages.push(message),
+                Some(Err(fault)) => return (messages, End::Fault(fault)),
+                None => return (messages, End::Nothing),
+            }
+        }
+        (messages, End::Full)
     }
 
     fn publish_when_due(&self, shard: &mut Shard, more: bool) -> Result<Duration, ServiceFault> {
@@ -187,14 +223,7 @@ impl Worker {
         let group = self.consumer.membership();
         shard.publish(group.as_ref(), &|| self.shared.stop.expired())?;
         self.settle(shard)?;
-        // Here too, or a partition that is never short of records would keep the others waiting.
-        self.tend(shard);
         Ok(Duration::ZERO)
-    }
-
-    fn tend(&self, shard: &mut Shard) {
-        let held = shard.hold.is_some();
-        shard.tend(&self.consumer, held);
     }
 
     /// Finds out an open fate and tells the consumer what to fetch.

@@ -16,6 +16,7 @@ mod tests;
 
 pub use avro::WriterSchema;
 
+use crate::engine::positional::{read_front, records};
 use crate::engine::record::Record;
 use crate::model::verdict::{RejectReason, Rejection};
 
@@ -43,5 +44,25 @@ pub fn decode<'a>(record: &Record<'a>) -> Result<wire::Event<'a>, Rejection> {
         }
         _ if value.trim_ascii_start().first() == Some(&b'{') => json::read(value),
         _ => refuse(RejectReason::Malformed, "neither JSON nor framed Avro"),
+    }
+}
+
+records! {
+    /// What an event in our own Avro schema begins with.
+    pub struct Front<'a> {
+        /// The event's id.
+        pub event_id: wire::Text<'a>,
+        /// Tenant, or `*`.
+        pub tenant_id: wire::Text<'a>,
+        /// Session, for session bodies.
+        pub session_id: Option<wire::Text<'a>>,
+    }
+}
+
+/// A guess at whom a record is of: framed Avro is taken to be of our own schema, and only its first fields are read.
+pub(crate) fn glimpse(value: &[u8]) -> Option<Front<'_>> {
+    match value {
+        [0x00, _, _, _, _, body @ ..] | [0xC3, 0x01, _, _, _, _, _, _, _, _, body @ ..] => read_front(body).ok(),
+        _ => None,
     }
 }

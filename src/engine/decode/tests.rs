@@ -2,15 +2,17 @@
 //! is no exception to list: what one ignores (the length before a block, the bytes a varint has too many, a
 //! NaN's digits), the other does, too; both refuse a key that comes twice, for the type they read says so.
 
+use std::sync::Arc;
+
 use apache_avro::reader::datum::GenericDatumReader;
 use proptest::prelude::*;
 
 use super::arbitrary_datum::datum;
 use super::codec::{DatumFault, EVENT};
 use super::wire::{SessionEvent, Unpacked};
-use crate::engine::positional;
 use crate::engine::record::Record;
-use crate::model::position::Position;
+use crate::engine::{Engine, positional};
+use crate::model::position::{PartitionId, Position};
 
 #[derive(Debug, PartialEq)]
 enum Reading {
@@ -52,6 +54,18 @@ proptest! {
         prop_assert_eq!(whole, by_name(&datum));
         let (count, longer) = (more.len(), [&datum[..], &more].concat());
         prop_assert_eq!((by_position(&longer), by_name(&longer)), (Reading::Trailing(count), Reading::Trailing(count)));
+    }
+
+    #[test]
+    fn a_glimpse_is_of_whom_the_event_is_and_of_any_bytes_harmless(datum in datum(), at: prop::sample::Index) {
+        let Unpacked { envelope, .. } = positional::read_record(&datum).unwrap();
+        let framed = |body: &[u8]| [&[0, 0, 0, 0, 7][..], body].concat();
+        let whole = framed(&datum);
+        let front = super::glimpse(&whole).expect("its front");
+        prop_assert_eq!((front.tenant_id, front.session_id), (envelope.tenant_id, envelope.session_id));
+        let damaged = framed(&[&datum[..at.index(datum.len())], &[0xff; 3]].concat());
+        let engine = Engine::new(Arc::default(), PartitionId(0), 1);
+        engine.look_ahead([&damaged[..], &damaged[..4], b"{}", b""].into_iter());
     }
 
     #[test]

@@ -16,12 +16,17 @@ pub(crate) struct Reader<'b> {
 pub(crate) struct Malformed;
 
 impl<'b> Reader<'b> {
+    /// Reads from the front.
+    pub(super) fn new(bytes: &'b [u8]) -> Reader<'b> {
+        Reader { rest: bytes }
+    }
+
     /// Reads exactly one value.
     pub(super) fn whole<T>(
         bytes: &'b [u8],
         read: impl FnOnce(&mut Reader<'b>) -> Result<T, Malformed>,
     ) -> Result<T, DatumFault> {
-        let mut reader = Reader { rest: bytes };
+        let mut reader = Reader::new(bytes);
         match (read(&mut reader), reader.rest.len()) {
             (Ok(value), 0) => Ok(value),
             (Ok(_), left) => Err(DatumFault::Trailing(left)),

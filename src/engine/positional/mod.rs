@@ -15,7 +15,7 @@ mod write;
 
 pub(crate) use bytes::{Malformed, Reader};
 pub(crate) use read::read;
-pub(crate) use record::{Positional, read_record, records};
+pub(crate) use record::{Positional, read_front, read_record, records};
 pub(crate) use write::{Writer, write};
 
 /// Why a datum cannot be read.

@@ -17,6 +17,11 @@ pub(crate) fn read_record<'b, T: Positional<'b>>(bytes: &'b [u8]) -> Result<T, D
     Reader::whole(bytes, T::read)
 }
 
+/// Reads what a record begins with, whatever follows.
+pub(crate) fn read_front<'b, T: Positional<'b>>(bytes: &'b [u8]) -> Result<T, Malformed> {
+    T::read(&mut Reader::new(bytes))
+}
+
 impl Positional<'_> for i64 {
     #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
