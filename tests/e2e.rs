@@ -19,5 +19,7 @@ mod service;
 mod support;
 #[path = "e2e/verify.rs"]
 mod verify;
+#[path = "e2e/verify_doubt.rs"]
+mod verify_doubt;
 #[path = "e2e/verify_live.rs"]
 mod verify_live;

@@ -1,6 +1,5 @@
 //! The replay of a partition beside what its topics hold.
 
-use rdkafka::Message;
 use rdkafka::error::KafkaError;
 
 use super::cut::Reading;
@@ -104,7 +103,7 @@ impl Comparison {
 
 impl Reading<'_> {
     /// Folds the committed input from `begin` to below `to`, and hands what each record brought to `each`, with its
-    /// offset. Returns how many records there were.
+    /// offset. Returns how many records there were; less where the replay panics.
     pub fn replay(
         &self,
         begin: Offset,
@@ -116,9 +115,10 @@ impl Reading<'_> {
         let failed = || VerifyError::kafka(format!("reading {topic}"));
         let mut reader = self.open(topic, Extent { begin, end: to })?;
         let mut count = 0u64;
-        while let Some(folded) = reader.next(|m| (Offset(m.offset()), replay.take(m))).map_err(failed())? {
-            let (at, taken) = folded;
-            taken?;
+        while let Some(at) = reader.next(|m| replay.take(m)).map_err(failed())? {
+            if replay.panicked.is_some() {
+                break;
+            }
             each(replay, at)?;
             count += 1;
             if count.is_multiple_of(1024) {

@@ -127,14 +127,6 @@ pub enum VerifyError {
         /// The partition.
         partition: i32,
     },
-    /// The engine panicked at a record that the service processed.
-    #[error("replaying the record at {partition}:{offset} panicked, and no decision says that it did before")]
-    Panicked {
-        /// The partition.
-        partition: i32,
-        /// The record.
-        offset: i64,
-    },
 }
 
 impl VerifyError {

@@ -127,7 +127,7 @@ fn compare(
     };
     let Snapshot { tables, first, from, to, sequences, .. } = snapshot;
     let mut comparison = Comparison::open(reading, sequences, tables, rules)?;
-    let mut replay = Replay::new(annals, reading.partition, count);
+    let mut replay = Replay::new(annals, reading.partition, count, &reading.settings.engine);
     let mut sealed = None;
     let begin = Offset(report.input.begin);
     report.input.replayed = reading.replay(begin, to, &mut replay, |replay, at| {
@@ -138,6 +138,12 @@ fn compare(
         }
         Ok(())
     })?;
+    if let Some(offset) = replay.panicked {
+        let reason =
+            format!("replaying the record at offset {offset} panicked, and no decision says that it did before");
+        report.not_provable.push(NotProvable { before_offset: None, from_offset: Some(offset.0), reason });
+        return Ok(());
+    }
     drop(replay);
     let proof = rules.doubt_from.is_none_or(|offset| offset >= to);
     let (unexplained, bookkeeping) = comparison.finish(reading, proof, report)?;
@@ -154,7 +160,7 @@ fn compare(
     report.doubt(foreign.map(|entry| (entry.offset, entry.engine_version.as_str())), others.unknown);
     let mut wanted = Wanted::new(report, unexplained);
     if !wanted.is_empty() {
-        let mut again = Replay::new(annals, reading.partition, count);
+        let mut again = Replay::new(annals, reading.partition, count, &reading.settings.engine);
         reading.replay(begin, to, &mut again, |replay, at| {
             replay.effects.records().for_each(|record| wanted.expected(record, at));
             Ok(())

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::VerifyError;
 use crate::engine::encode::{self, Row};
 use crate::engine::{Annals, Effects, Engine, EngineSettings};
 use crate::model::bookkeeping::Checkpoint;
@@ -24,12 +23,18 @@ pub(super) struct Replay<'a> {
     schemas: Recorded,
     /// What the last record brought.
     pub effects: Effects,
+    /// The record at which the engine panicked, and no decision says that it did before: the replay
+    /// ends there.
+    pub panicked: Option<Offset>,
 }
 
 impl<'a> Replay<'a> {
-    /// Nothing is folded yet. Every entry of the history must be readable.
-    pub fn new(annals: &'a Annals, partition: PartitionId, partition_count: i32) -> Replay<'a> {
-        let read = |text: &str| EngineSettings::from_text(text).ok().map(Arc::new);
+    /// Nothing is folded yet. Every entry of the history must be readable. Of `own` only the fail point counts.
+    pub fn new(annals: &'a Annals, partition: PartitionId, partition_count: i32, own: &EngineSettings) -> Replay<'a> {
+        let read = |text: &str| {
+            let settings = EngineSettings::from_text(text).ok()?;
+            Some(Arc::new(EngineSettings { panic_on: own.panic_on.clone(), ..settings }))
+        };
         let history = annals.history().filter_map(|entry| Some((entry.offset, read(&entry.settings)?)));
         let mut history: Vec<_> = history.collect();
         history.reverse();
@@ -41,23 +46,25 @@ impl<'a> Replay<'a> {
             engine: None,
             schemas: Recorded::default(),
             effects: Effects::new(),
+            panicked: None,
         }
     }
 
-    /// Folds a record; what it brings is in the effects until the next one.
-    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), VerifyError> {
+    /// Folds a record and returns its offset; what it brings is in the effects until the next one.
+    pub fn take(&mut self, message: &BorrowedMessage<'_>) -> Offset {
         self.effects.clear();
         let offset = Offset(message.offset());
         self.follow(offset);
-        let Replay { annals, engine: Some(engine), schemas, effects, .. } = self else { return Ok(()) };
+        let Replay { annals, engine: Some(engine), schemas, effects, .. } = self else { return offset };
         let refused = annals.dead_lettered(offset).cloned();
         // What the record's schema id stood for when it was judged.
         let decided = schema_id(message.payload()).and_then(|id| Some((id, annals.schema(id, offset)??)));
         let known = decided.and_then(|(id, text)| schemas.parsed(id, text));
         let position = Position { partition: self.partition, offset };
-        let verdict = judge(engine, effects, position, message, known.as_deref(), refused);
-        let panicked = VerifyError::Panicked { partition: self.partition.0, offset: offset.0 };
-        verdict.map(drop).ok_or(panicked)
+        if judge(engine, effects, position, message, known.as_deref(), refused).is_none() {
+            self.panicked = Some(offset);
+        }
+        offset
     }
 
     /// The checkpoint that had to be written here; `None`: nothing was folded.

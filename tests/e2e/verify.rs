@@ -25,7 +25,7 @@ use crate::support::events::workload;
 use crate::support::oracle::assert_verified;
 
 /// A partition of a service that has done its work: suggestions, transfers, erasures, dead letters.
-fn worked(name: &str, events: usize) -> RuntimeSettings {
+pub fn worked(name: &str, events: usize) -> RuntimeSettings {
     let settings = settings(brokers(), &unique(name), 1);
     create_topics(&settings);
     let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
@@ -41,7 +41,7 @@ fn worked(name: &str, events: usize) -> RuntimeSettings {
 }
 
 /// The same for every test that only reads.
-fn done() -> &'static RuntimeSettings {
+pub fn done() -> &'static RuntimeSettings {
     static DONE: OnceLock<RuntimeSettings> = OnceLock::new();
     DONE.get_or_init(|| worked("verify", 1500))
 }
@@ -59,7 +59,7 @@ fn name(settings: &mut RuntimeSettings, topic: Topic) -> &mut String {
 }
 
 /// Settings that point to a forged copy of one topic.
-fn forged(topic: Topic, forge: impl FnOnce(&mut Vec<Seen>)) -> RuntimeSettings {
+pub fn forged(topic: Topic, forge: impl FnOnce(&mut Vec<Seen>)) -> RuntimeSettings {
     let mut pointed = done().clone();
     let mut records = read_all(brokers(), name(&mut pointed, topic), 1);
     assert!(records.len() > 2, "{topic:?} has something to forge");
@@ -88,7 +88,7 @@ pub fn report(settings: &RuntimeSettings) -> (Outcome, PartitionReport) {
 }
 
 /// What a report says: class, name and fields of each example.
-fn said(report: &PartitionReport) -> Vec<String> {
+pub fn said(report: &PartitionReport) -> Vec<String> {
     let of_sequences = report.sequences().into_iter().flat_map(|(role, s)| {
         s.examples.iter().map(move |e| format!("{role}: {} {} {} {}", e.class, e.id, e.status, e.fields.join(",")))
     });
@@ -250,7 +250,7 @@ fn a_group_that_is_behind_or_was_reset_is_told() {
     assert_eq!(report(&settings).1.input.behind, 1);
 }
 
-fn delete_below(topic: &str, offset: i64) {
+pub fn delete_below(topic: &str, offset: i64) {
     let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers()).create().expect("admin client");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(offset)).expect("a partition");
