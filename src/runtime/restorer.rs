@@ -167,9 +167,7 @@ impl Restorer<'_, '_> {
             if extent.end <= extent.begin {
                 continue;
             }
-            while !self.persevere(|| reader.settled(topic, partition, extent.end))? {
-                std::thread::sleep(PAUSE);
-            }
+            self.until_settled_up_to(extent.end, reader, topic)?;
             let progress = |at: i64| (before + at - extent.begin.0) as f64 / total.max(1) as f64;
             fail_point("during_restore");
             self.read_topic(reader, &mut restoring, role, topic, progress)?;
@@ -188,6 +186,19 @@ impl Restorer<'_, '_> {
         }
         let opening = if fresh { Some(self.open(reader, &mut engine)?) } else { None };
         Ok((engine, Start { committed, next, opening }))
+    }
+
+    /// Waits until no transaction that may change what lies below `end` is open.
+    fn until_settled_up_to(&self, end: Offset, reader: &StateReader, topic: &str) -> Result<(), Fault> {
+        let partition = self.job.partition;
+        let mut told = false;
+        while !self.persevere(|| reader.settled(topic, partition, end))? {
+            if !std::mem::replace(&mut told, true) {
+                tracing::info!(partition = partition.0, topic, end = end.0, "a transaction is open on a state topic");
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Begins a rebuild: what earlier generations published and decided is made known to the engine.

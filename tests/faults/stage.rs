@@ -12,7 +12,7 @@ use crate::load::Load;
 use crate::run::Run;
 use crate::support::clients::{committed, create_topics, eventually, settings, unique};
 use crate::support::events::Dice;
-use crate::support::oracle::{assert_same, published, replayed};
+use crate::support::oracle::{assert_same, assert_verified, published, replayed};
 use crate::support::own_broker::OwnBroker;
 
 const PARTITIONS: i32 = 3;
@@ -29,6 +29,8 @@ pub struct Stage<'a> {
     pub dice: Dice,
     /// What is being sent.
     pub load: Load,
+    /// Whether state may be refused: the round damages it. See [`Self::refused`].
+    pub may_refuse: bool,
     folder: PathBuf,
     runs: usize,
 }
@@ -55,7 +57,7 @@ impl<'a> Stage<'a> {
         settings.kafka.properties = properties.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         create_topics(&settings);
         let load = Load::start(&broker.addresses, &settings.topics.events, seed);
-        Stage { broker, settings, proxied: false, dice, load, folder, runs: 0 }
+        Stage { broker, settings, proxied: false, dice, load, may_refuse: false, folder, runs: 0 }
     }
 
     /// The settings of the instance `name`.
@@ -107,7 +109,7 @@ impl<'a> Stage<'a> {
     /// Waits until so many more are.
     pub fn until_more(&self, records: i64) {
         let before = self.consumed();
-        eventually("more is committed", || self.consumed(), |now| *now >= before + records);
+        self.until("more is committed", || self.consumed(), |now| *now >= before + records);
     }
 
     /// Waits until so many more events are sent.
@@ -120,7 +122,30 @@ impl<'a> Stage<'a> {
     pub fn until_caught_up(&self) {
         let ends = self.ends();
         let there = |now: &Vec<i64>| now.iter().zip(&ends).all(|(offset, end)| offset >= end);
-        eventually(&format!("committed up to {ends:?}"), || self.offsets(), there);
+        self.until(&format!("committed up to {ends:?}"), || self.offsets(), there);
+    }
+
+    /// Waits until something is so, in vain if state is refused meanwhile.
+    fn until<T: std::fmt::Debug>(&self, what: &str, state: impl Fn() -> T, so: impl Fn(&T) -> bool) {
+        let refused_or = |seen: &(T, Option<String>)| seen.1.is_some() || so(&seen.0);
+        let (_, refused) = eventually(what, || (state(), self.refused()), refused_or);
+        assert_eq!(refused, None, "nothing was done to the state");
+    }
+
+    /// What an instance said when it refused the state that it restored. A fault may delay a restore, but what was
+    /// committed fits together at every moment: to ask the operator for a rebuild is wrong even if the next attempt
+    /// succeeds. Only a round that damages the state, or has it rebuilt, may see this.
+    pub fn refused(&self) -> Option<String> {
+        if self.may_refuse || self.settings.generation.number > 1 {
+            return None;
+        }
+        let passing = ["cannot publish to", "the group dropped this member"];
+        let refused = |line: &&str| line.contains("partition stopped") && !passing.iter().any(|p| line.contains(p));
+        let logs = std::fs::read_dir(&self.folder).expect("its folder").map(|entry| entry.expect("an entry").path());
+        logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")).find_map(|log| {
+            let text = std::fs::read(&log).expect("a log");
+            String::from_utf8_lossy(&text).lines().find(refused).map(str::to_owned)
+        })
     }
 
     /// Where each partition of the input ends.
@@ -147,6 +172,7 @@ impl<'a> Stage<'a> {
         let sent = self.load.stop();
         self.until_caught_up();
         runs.into_iter().for_each(Run::stop);
+        assert_eq!(self.refused(), None, "nothing was done to the state");
         self.verify();
         if self.dice.below(2) == 0 {
             let again = self.start("a");
@@ -164,10 +190,12 @@ impl<'a> Stage<'a> {
     }
 
     /// States, vectors, bookkeeping, suggestions and dead letters are those of a pure replay, and the group stands at
-    /// the end of the input.
+    /// the end of the input. There are two judges, who share the engine but neither clients nor comparison: the second
+    /// is the one that users have, and whatever the first finds wrong it may not call right.
     pub fn verify(&self) {
         assert_eq!(self.offsets(), self.ends(), "the group stands at the end");
         assert_same(&published(&self.settings), &replayed(&self.settings));
+        assert_verified(&self.settings);
     }
 
     /// So that a long run does not fill the disk.

@@ -2,6 +2,7 @@
 //! restarts or a broker's help.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use rdkafka::message::Message;
@@ -41,11 +42,13 @@ fn name(topic: Topic) -> &'static str {
 /// settings which records were folded, what schema ids stood for, what was refused.
 pub fn replayed(settings: &RuntimeSettings) -> Outcome {
     let mut outcome = Outcome::default();
-    let partitions = settings.topics.partitions;
-    for (partition, annals) in (0..partitions).map(PartitionId).zip(annals(settings)) {
+    let effects = |(partition, annals)| {
         let mut replay = Replay::new(settings, partition, annals);
         each_message(&settings.kafka.brokers, &settings.topics.events, partition.0, |message| replay.take(message));
-        let effects = replay.finish();
+        (partition, replay.finish())
+    };
+    let partitions = (0..settings.topics.partitions).map(PartitionId).zip(annals(settings));
+    for (partition, effects) in at_once(partitions, effects) {
         for record in effects.stream() {
             let value = match record.value {
                 OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.to_vec()),
@@ -63,11 +66,21 @@ pub fn replayed(settings: &RuntimeSettings) -> Outcome {
     outcome
 }
 
+/// Each in a thread of its own: a client waits for half a second before its first record comes.
+fn at_once<T: Send, R: Send>(all: impl IntoIterator<Item = T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let each = &each;
+        let threads: Vec<_> = all.into_iter().map(|one| scope.spawn(move || each(one))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
 /// What bookkeeping remembers of each partition.
 pub fn annals(settings: &RuntimeSettings) -> Vec<Annals> {
     let mut annals = vec![Annals::default(); settings.topics.partitions as usize];
     let mut outcome = Outcome::default();
-    read_latest(settings, "bookkeeping", &settings.topics.bookkeeping, &mut outcome);
+    let records = read_all(&settings.kafka.brokers, &settings.topics.bookkeeping, settings.topics.partitions);
+    fold_latest("bookkeeping", records, &mut outcome);
     for ((_, partition, key), body) in outcome.latest {
         annals[partition as usize].read(&key, &body).expect("readable");
     }
@@ -154,20 +167,30 @@ impl Replay<'_> {
 pub fn published(settings: &RuntimeSettings) -> Outcome {
     let t = &settings.topics;
     let mut outcome = Outcome::default();
-    for (role, topic) in [("recovery", &t.recovery), ("transfer", &t.transfer), ("dead letters", &t.dead_letters)] {
-        for seen in read_all(&settings.kafka.brokers, topic, t.partitions) {
+    let topics = [
+        ("recovery", &t.recovery),
+        ("transfer", &t.transfer),
+        ("dead letters", &t.dead_letters),
+        ("states", &t.states),
+        ("vectors", &t.vectors),
+        ("bookkeeping", &t.bookkeeping),
+    ];
+    let read = |(role, topic): (_, &String)| (role, read_all(&settings.kafka.brokers, topic, t.partitions));
+    for (role, records) in at_once(topics, read) {
+        if ["states", "vectors", "bookkeeping"].contains(&role) {
+            fold_latest(role, records, &mut outcome);
+            continue;
+        }
+        for seen in records {
             let value = if role == "dead letters" { seen.value.clone() } else { body(&seen) };
             outcome.sequences.entry((role, seen.partition)).or_default().push((seen.key, value));
         }
     }
-    for (role, topic) in [("states", &t.states), ("vectors", &t.vectors), ("bookkeeping", &t.bookkeeping)] {
-        read_latest(settings, role, topic, &mut outcome);
-    }
     outcome
 }
 
-fn read_latest(settings: &RuntimeSettings, role: &'static str, topic: &str, outcome: &mut Outcome) {
-    for seen in read_all(&settings.kafka.brokers, topic, settings.topics.partitions) {
+fn fold_latest(role: &'static str, records: Vec<Seen>, outcome: &mut Outcome) {
+    for seen in records {
         let key = (role, seen.partition, seen.key.clone().expect("a compacted topic has keys"));
         match body(&seen) {
             Some(body) => outcome.latest.insert(key, body),

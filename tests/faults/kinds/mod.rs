@@ -5,6 +5,7 @@ mod kills;
 mod members;
 mod signals;
 mod state;
+mod topics;
 
 use crate::run::Run;
 use crate::stage::Stage;
@@ -57,6 +58,12 @@ pub const ALL: &[Kind] = &[
     kind("rescale", "one instance, three, two", members::rescale),
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
+    kind(
+        "open-transaction",
+        "a transaction on the state topics stays open while they are restored",
+        topics::open_transaction,
+    ),
+    kind("refused-record", "a topic refuses the records of some partitions, not of all", topics::refused_record),
     kind("bounce", "the broker ends and comes back", broker::bounce),
     kind("down-at-start", "no broker when the service starts", broker::down_at_start),
     kind("down-70s", "no broker for 70 s", broker::down),

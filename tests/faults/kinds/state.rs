@@ -12,6 +12,7 @@ use crate::support::clients::{eventually, produce};
 
 /// One of several damages, then `run --rebuild`.
 pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
+    stage.may_refuse = true;
     let first = stage.start("a");
     stage.until_more(500);
     first.stop();
