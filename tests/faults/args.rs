@@ -1,6 +1,7 @@
 //! The suite's arguments. Those of other test binaries are passed over, since `cargo test -- …` hands them to all.
 
 use crate::kinds::Kind;
+use crate::protocol::Protocol;
 
 /// What to run.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Args {
     pub minutes: Option<u64>,
     /// Of the first round; each further one has the next.
     pub seed: u64,
+    /// Of every round; without it the two alternate.
+    pub protocol: Option<Protocol>,
     long: bool,
 }
 
@@ -32,6 +35,11 @@ impl Args {
                 "--rounds" => args.rounds = Some(number(value()?)?),
                 "--minutes" => args.minutes = Some(number(value()?)?),
                 "--seed" => args.seed = number(value()?)?,
+                "--protocol" => {
+                    let name = value()?;
+                    let unknown = || format!("{name:?} is no group protocol: classic or consumer");
+                    args.protocol = Some(Protocol::named(&name).ok_or_else(unknown)?);
+                }
                 "--test-threads" | "--skip" => drop(value()?),
                 flag if flag.starts_with('-') => {}
                 filter => args.filters.push(filter.to_owned()),

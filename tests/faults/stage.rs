@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rekindle::runtime::settings::RuntimeSettings;
 
 use crate::load::Load;
+use crate::protocol::Protocol;
 use crate::run::Run;
 use crate::support::clients::{committed, create_topics, eventually, settings, unique};
 use crate::support::events::Dice;
@@ -40,19 +41,15 @@ pub fn folder(kind: &str, seed: u64) -> PathBuf {
 
 impl<'a> Stage<'a> {
     /// Creates topics and begins to send.
-    pub fn new(broker: &'a mut OwnBroker, kind: &str, seed: u64) -> Stage<'a> {
+    pub fn new(broker: &'a mut OwnBroker, kind: &str, seed: u64, protocol: Protocol) -> Stage<'a> {
         let folder = folder(kind, seed);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder for logs");
         let mut dice = Dice::new(seed);
         let mut settings = settings(&broker.addresses, &unique(kind), PARTITIONS);
         settings.workers = 1 + dice.below(2) as usize;
-        let properties = if kind.ends_with("kip848") {
-            vec![("group.protocol", "consumer")]
-        } else {
-            vec![("session.timeout.ms", "2000"), ("heartbeat.interval.ms", "300")]
-        };
-        settings.kafka.properties = properties.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let properties = protocol.properties().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        settings.kafka.properties = properties.collect();
         create_topics(&settings);
         let load = Load::start(&broker.addresses, &settings.topics.events, seed);
         Stage { broker, settings, proxied: false, dice, load, folder, runs: 0 }

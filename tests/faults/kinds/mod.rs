@@ -40,7 +40,6 @@ const fn quick(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>
 /// All of them.
 pub const ALL: &[Kind] = &[
     kind("kill", "kill -9 at random moments, once or more", kills::anywhere),
-    kind("kill-kip848", "the same under group.protocol=consumer", kills::anywhere),
     kind("kill-before-offsets", "kill -9 when a batch is written, before its offsets are sent", kills::before_offsets),
     quick("kill-before-commit", "kill -9 when the offsets are sent, before the commit", kills::before_commit),
     kind("kill-after-commit", "kill -9 after a commit, before the next poll", kills::after_commit),
@@ -49,11 +48,9 @@ pub const ALL: &[Kind] = &[
     kind("panic", "a worker panics outside of the engine", kills::panic),
     kind("term", "SIGTERM under load, again and again", signals::term),
     quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
-    kind("zombie-kip848", "the same under group.protocol=consumer", signals::zombie),
     kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
     kind("same-id", "two instances with one transactional id", members::same_id),
     kind("storm", "instances come and go", members::storm),
-    kind("storm-kip848", "the same under group.protocol=consumer", members::storm),
     kind("rescale", "one instance, three, two", members::rescale),
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
