@@ -232,7 +232,8 @@ fn a_group_that_is_behind_or_was_reset_is_told() {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&settings.topics.events, 0, Offset::Offset(offset)).expect("a partition");
         // Refused while the coordinator still holds the service's leaving member.
-        eventually("the group has no member", || consumer.commit(&list, CommitMode::Sync), Result::is_ok);
+        eventually("the group has no member", || consumer.commit(&list, CommitMode::Sync), Result::is_ok)
+            .expect("just seen");
     };
     commit(150);
     let (outcome, found) = report(&settings);
