@@ -116,7 +116,12 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         let mut rejoin = Rejoin::default();
         loop {
             let worker = Worker { shared: Arc::clone(shared), consumer: join()?, shard: Arc::clone(&shared_shard) };
-            let Some(gone) = worker.work()? else { return worker.leave() };
+            let Some(gone) = worker.work()? else {
+                if worker.leave()? {
+                    stop.note_left(number);
+                }
+                return Ok(());
+            };
             drop(worker);
             // Whatever it was not told of: nothing is owned without a membership.
             let mut shard = shared_shard.lock();
@@ -234,8 +239,8 @@ impl Worker {
         }
     }
 
-    /// Commits what is pending, then gives the partitions back.
-    fn leave(self) -> Result<(), ServiceFault> {
+    /// Commits what is pending, then gives the partitions back; whether it came to that.
+    fn leave(&self) -> Result<bool, ServiceFault> {
         let stop = &self.shared.stop;
         loop {
             let mut shard = self.shard.lock();
@@ -255,7 +260,7 @@ impl Worker {
             self.consumer.poll(pause);
         }
         if self.shared.settings.keep_membership {
-            return Ok(());
+            return Ok(true);
         }
         self.shard.left.store(self.shard.lock().owned.is_empty(), Ordering::Relaxed);
         // Just dropping a static member would leave its partitions without an owner for the session timeout.
@@ -263,6 +268,6 @@ impl Worker {
         while !self.shard.left.load(Ordering::Relaxed) && !stop.expired() {
             self.consumer.poll(Duration::from_millis(10));
         }
-        Ok(())
+        Ok(self.shard.left.load(Ordering::Relaxed))
     }
 }
