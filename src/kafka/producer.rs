@@ -192,10 +192,14 @@ impl TransactionalProducer {
         base.key = record.key;
         base.payload = record.value;
         base.headers = record.headers;
+        let mut waits = false;
         loop {
             match self.inner.send(base) {
                 Ok(()) => return Ok(()),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::debug!(topic = record.topic, "the producer's queue is full: waiting for room");
+                    }
                     self.serve();
                     base = back;
                 }
