@@ -20,6 +20,8 @@ use super::client::{base_config, trace_line};
 use super::settings::KafkaSettings;
 use crate::model::position::PartitionId;
 
+/// How long a transaction may be open until the broker ends it and fences the producer.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one slice of a transactional call may block.
 const SLICE: Duration = Duration::from_secs(2);
 /// The same for a call that waits for events which only a poll serves.
@@ -168,7 +170,7 @@ impl TransactionalProducer {
         config
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
-            .set("transaction.timeout.ms", "10000")
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.max.bytes", max_message_bytes.to_string());
         Ok(TransactionalProducer { inner: BaseProducer::from_config_and_context(&config, Reports::default())? })
     }
