@@ -54,6 +54,8 @@ impl Args {
         if !self.kinds.is_empty() {
             return self.kinds.iter().any(|name| name == kind.name);
         }
-        (self.long || kind.quick) && (self.filters.is_empty() || self.filters.iter().any(|f| "faults".contains(f)))
+        !kind.named
+            && (self.long || kind.quick)
+            && (self.filters.is_empty() || self.filters.iter().any(|f| "faults".contains(f)))
     }
 }

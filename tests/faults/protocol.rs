@@ -1,5 +1,7 @@
 //! Under which of the two group protocols a round runs.
 
+use std::time::Duration;
+
 /// How members and their group agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
@@ -28,6 +30,14 @@ impl Protocol {
         match (number / kinds + number % kinds).is_multiple_of(2) {
             true => Protocol::Classic,
             false => Protocol::Consumer,
+        }
+    }
+
+    /// How long a member may be silent, by the properties below or by the broker's.
+    pub fn session_timeout(self) -> Duration {
+        match self {
+            Protocol::Classic => Duration::from_millis(2000),
+            Protocol::Consumer => Duration::from_millis(3000),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::load::Load;
 use crate::protocol::Protocol;
 use crate::run::Run;
 use crate::support::clients::{committed, create_topics, eventually, settings, unique};
+use crate::support::cluster::{Cluster, SIZE};
 use crate::support::events::Dice;
 use crate::support::oracle::{assert_same, published, replayed};
 use crate::support::own_broker::OwnBroker;
@@ -24,12 +25,16 @@ pub struct Stage<'a> {
     pub broker: &'a mut OwnBroker,
     /// Of every instance but for its ids. Tests reach the broker without detours.
     pub settings: RuntimeSettings,
+    /// Of the group.
+    pub protocol: Protocol,
     /// Whether the service's clients go through the proxy.
     pub proxied: bool,
     /// Every choice of the round.
     pub dice: Dice,
     /// What is being sent.
     pub load: Load,
+    cluster: Option<Cluster>,
+    seed: u64,
     folder: PathBuf,
     runs: usize,
 }
@@ -52,7 +57,23 @@ impl<'a> Stage<'a> {
         settings.kafka.properties = properties.collect();
         create_topics(&settings);
         let load = Load::start(&broker.addresses, &settings.topics.events, seed);
-        Stage { broker, settings, proxied: false, dice, load, folder, runs: 0 }
+        Stage { broker, settings, protocol, proxied: false, dice, load, cluster: None, seed, folder, runs: 0 }
+    }
+
+    /// Goes on with other brokers from the beginning: nothing was started yet.
+    pub fn move_to(&mut self, cluster: Cluster) -> &mut Cluster {
+        self.load.stop();
+        self.drop_topics();
+        self.settings.kafka.brokers.clone_from(&cluster.addresses);
+        self.settings.topics.replication = Some(SIZE as i32);
+        create_topics(&self.settings);
+        self.load = Load::start(&self.settings.kafka.brokers, &self.settings.topics.events, self.seed);
+        self.cluster.insert(cluster)
+    }
+
+    /// The brokers it moved to.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        self.cluster.as_mut().expect("moved")
     }
 
     /// The settings of the instance `name`.
@@ -123,7 +144,7 @@ impl<'a> Stage<'a> {
     /// Where each partition of the input ends.
     pub fn ends(&self) -> Vec<i64> {
         let consumer: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("consumer");
+            ClientConfig::new().set("bootstrap.servers", &self.settings.kafka.brokers).create().expect("consumer");
         let end = |partition| {
             let ask = || consumer.fetch_watermarks(&self.settings.topics.events, partition, Duration::from_secs(5));
             eventually("the input's end", ask, Result::is_ok).expect("just seen").1
@@ -148,7 +169,7 @@ impl<'a> Stage<'a> {
         if self.dice.below(2) == 0 {
             let again = self.start("a");
             let seed = self.dice.below(1 << 20);
-            self.load = Load::start(&self.broker.addresses, &self.settings.topics.events, seed);
+            self.load = Load::start(&self.settings.kafka.brokers, &self.settings.topics.events, seed);
             self.until_more(20);
             self.load.stop();
             self.until_caught_up();
@@ -172,7 +193,7 @@ impl<'a> Stage<'a> {
         let t = &self.settings.topics;
         let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
         let admin: AdminClient<_> =
-            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("admin");
+            ClientConfig::new().set("bootstrap.servers", &self.settings.kafka.brokers).create().expect("admin");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let names = names.map(String::as_str);
         // What is left is gone with the broker.

@@ -1,7 +1,10 @@
 //! The kinds of faults.
 
 mod broker;
+mod cluster;
+mod full;
 mod kills;
+mod many;
 mod members;
 mod signals;
 mod state;
@@ -25,16 +28,22 @@ pub struct Kind {
     pub says: &'static str,
     /// Part of every test run.
     pub quick: bool,
+    /// Run only when it is named.
+    pub named: bool,
     /// Does it.
     pub strike: fn(&mut Stage<'_>) -> Outcome,
 }
 
 const fn kind(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
-    Kind { name, says, quick: false, strike }
+    Kind { name, says, quick: false, named: false, strike }
 }
 
 const fn quick(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
-    Kind { name, says, quick: true, strike }
+    Kind { name, says, quick: true, named: false, strike }
+}
+
+const fn named(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: false, named: true, strike }
 }
 
 /// All of them.
@@ -64,4 +73,8 @@ pub const ALL: &[Kind] = &[
     kind("late-end", "answers to EndTxn come late", broker::late_end),
     kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
     kind("damaged-state", "state topics emptied or altered, offsets moved; then a rebuild", state::damaged),
+    kind("one-of-three", "one of three brokers is killed, whatever it leads, and comes back", cluster::one_of_three),
+    kind("disk-full", "the broker can write no further, ends, and comes back with room", full::disk),
+    kind("queue-full", "a slow broker, and a producer's queue without room for a batch", full::queue),
+    named("kill-100k", "kill -9 with 100,000 sessions: how long nothing is committed (only when named)", many::kill),
 ];
