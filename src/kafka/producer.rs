@@ -17,6 +17,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{base_config, trace_line};
+pub use super::producer_faults::{DeliveryFault, TransactionFault};
+use super::producer_faults::{classify, is_permanent};
 use super::settings::KafkaSettings;
 use crate::model::position::PartitionId;
 
@@ -29,36 +31,6 @@ const SHORT_SLICE: Duration = Duration::from_millis(10);
 
 /// Pause between two looks at what was delivered.
 const SERVE_PAUSE: Duration = Duration::from_micros(200);
-/// What must be done about a failed transactional call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransactionFault {
-    /// Abort, then publish the same batch again.
-    #[error("transaction must be aborted: {0}")]
-    Abortable(String),
-    /// Another producer took over the transactional id. A new producer is needed.
-    #[error("fenced: {0}")]
-    Fenced(String),
-    /// The producer is of no more use, or the fate of the call is unknown. A new producer is needed.
-    #[error("producer must be replaced: {0}")]
-    Fatal(String),
-    /// The caller asked to give up waiting; the fate of the call is unknown.
-    #[error("gave up waiting")]
-    GaveUp,
-}
-
-/// One record that could not be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryFault {
-    /// Where it should have gone.
-    pub topic: String,
-    /// And to which partition.
-    pub partition: PartitionId,
-    /// Why.
-    pub cause: String,
-    /// Whether trying again cannot help (too large, not authorised, topic gone).
-    pub permanent: bool,
-}
-
 /// One record to send.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -105,45 +77,6 @@ impl ProducerContext for Reports {
             };
             self.undelivered.lock().unwrap_or_else(|e| e.into_inner()).push(fault);
         }
-    }
-}
-
-fn is_permanent(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as C;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            C::MessageSizeTooLarge
-                | C::TopicAuthorizationFailed
-                | C::UnknownTopicOrPartition
-                | C::UnknownTopic
-                | C::UnknownPartition
-                | C::InvalidTopic
-                | C::InvalidRecord
-                | C::PolicyViolation
-        )
-    )
-}
-
-fn classify(error: KafkaError) -> Option<TransactionFault> {
-    let KafkaError::Transaction(fault) = &error else {
-        return match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::OperationTimedOut) => None,
-            _ => Some(TransactionFault::Fatal(error.to_string())),
-        };
-    };
-    let text = fault.string();
-    use RDKafkaErrorCode as C;
-    if matches!(fault.code(), C::Fenced | C::ProducerFenced | C::InvalidProducerEpoch) {
-        Some(TransactionFault::Fenced(text))
-    } else if fault.is_fatal() {
-        Some(TransactionFault::Fatal(text))
-    } else if fault.txn_requires_abort() {
-        Some(TransactionFault::Abortable(text))
-    } else if fault.is_retriable() {
-        None
-    } else {
-        Some(TransactionFault::Fatal(text))
     }
 }
 
