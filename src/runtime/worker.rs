@@ -167,6 +167,7 @@ impl Worker {
             Some(Ok(message)) => shard.put_off(&self.consumer, PartitionId(message.partition())),
             Some(Err(PollFault::Fenced(cause))) => return Ok(Err(Gone::Fenced(cause))),
             Some(Err(PollFault::Unreleased(cause))) => return Ok(Err(Gone::Unreleased(cause))),
+            Some(Err(PollFault::Refused(cause))) => return Ok(Err(Gone::Refused(cause))),
             Some(Err(fault)) => self.poll_failed(&mut shard, fault)?,
             None => {
                 self.tend(&mut shard);
@@ -217,9 +218,10 @@ impl Worker {
 
     fn poll_failed(&self, shard: &mut Shard, fault: PollFault) -> Result<(), ServiceFault> {
         match fault {
-            PollFault::Fatal(cause) | PollFault::Fenced(cause) | PollFault::Unreleased(cause) => {
-                Err(ServiceFault::Consumer(cause))
-            }
+            PollFault::Fatal(cause)
+            | PollFault::Fenced(cause)
+            | PollFault::Unreleased(cause)
+            | PollFault::Refused(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
                 // The error does not say of which partition; the restore of each finds out.
                 for partition in shard.fetching() {
