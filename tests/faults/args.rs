@@ -8,6 +8,8 @@ use crate::protocol::Protocol;
 pub struct Args {
     /// Only print the kinds.
     pub list: bool,
+    /// One long run instead of rounds, of `minutes`.
+    pub soak: bool,
     kinds: Vec<String>,
     filters: Vec<String>,
     /// Rounds in all; without it and `minutes`: one of each kind.
@@ -31,6 +33,7 @@ impl Args {
             let number = |text: String| text.parse().map_err(|_| format!("{text:?} is no number"));
             match word.as_str() {
                 "--list" => args.list = true,
+                "--soak" => args.soak = true,
                 "--kind" => args.kinds.push(value()?),
                 "--rounds" => args.rounds = Some(number(value()?)?),
                 "--minutes" => args.minutes = Some(number(value()?)?),

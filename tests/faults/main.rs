@@ -5,6 +5,7 @@
 //!     cargo test --locked --test faults                          # a short part, as in every test run
 //!     cargo test --locked --test faults -- --list                # the kinds
 //!     cargo test --locked --test faults -- --minutes 30          # all kinds in turn
+//!     cargo test --locked --test faults -- --soak --minutes 15   # two instances in one long run; what they hold is level
 //!     cargo test --locked --test faults -- --kind kill --rounds 50 --seed 7
 //!     cargo test --locked --test faults -- --kind zombie --rounds 8 --protocol consumer    # else both in turn
 
@@ -15,9 +16,11 @@ mod kinds;
 mod load;
 mod protocol;
 mod run;
+mod soak;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,6 +69,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if args.soak {
+        return soak(&args, &mut broker);
+    }
     let tallies = rounds(&args, &chosen, &mut broker);
     let mut good = true;
     for ((kind, protocol), Tally { passed, failed, invalid }) in &tallies {
@@ -73,6 +79,22 @@ fn main() -> ExitCode {
         good &= *failed == 0 && *passed > 0;
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Fifteen minutes, unless told otherwise.
+fn soak(args: &Args, broker: &mut OwnBroker) -> ExitCode {
+    watch::self_check();
+    let protocol = args.protocol.unwrap_or(Protocol::of_round(args.seed, 1));
+    println!("soak --seed {} --protocol {}", args.seed, protocol.name());
+    let stage = Stage::new(broker, "soak", args.seed, protocol);
+    match soak::soak(stage, args.minutes.unwrap_or(15)) {
+        Ok(facts) => println!("passed: {facts}"),
+        Err(fault) => {
+            println!("FAILED, not level: {fault}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 type Tallies = BTreeMap<(&'static str, Protocol), Tally>;
