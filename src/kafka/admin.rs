@@ -14,7 +14,7 @@ use rdkafka::admin::{
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{PlainContext, base_config};
+use super::client::{PlainContext, bystander_config};
 use super::settings::{KafkaSettings, TopicSettings};
 
 /// Timeout of one request.
@@ -91,8 +91,7 @@ pub struct Admin {
 impl Admin {
     /// Creates the client; no broker is asked yet.
     pub fn new(settings: &KafkaSettings) -> Result<Admin, AdminError> {
-        let mut config = base_config(settings);
-        config.remove("group.protocol");
+        let config = bystander_config(settings);
         Ok(Admin { client: AdminClient::from_config_and_context(&config, PlainContext)? })
     }
 

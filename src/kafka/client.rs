@@ -17,6 +17,20 @@ pub fn base_config(settings: &KafkaSettings) -> ClientConfig {
     config
 }
 
+/// What only members of a group are told.
+const OF_MEMBERS: [&str; 5] =
+    ["group.protocol", "group.remote.assignor", "session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms"];
+
+/// The same for a client that joins no group. Taken out of their context, properties of members can contradict its own
+/// defaults: librdkafka refuses a poll interval that is shorter than the session timeout it assumes.
+pub fn bystander_config(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = base_config(settings);
+    for name in OF_MEMBERS {
+        config.remove(name);
+    }
+    config
+}
+
 /// Hands a librdkafka log line to tracing.
 pub fn trace_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     match level {
@@ -52,3 +66,28 @@ impl ClientContext for PlainContext {
 }
 
 impl rdkafka::consumer::ConsumerContext for PlainContext {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rdkafka::config::FromClientConfigAndContext;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[test]
+    fn a_client_beside_the_group_can_be_made_whatever_its_members_are_told() {
+        let told: BTreeMap<_, _> = [("group.protocol", "consumer"), ("max.poll.interval.ms", "2500")].into();
+        let settings = KafkaSettings {
+            brokers: "127.0.0.1:1".to_owned(),
+            group_id: "g".to_owned(),
+            instance_id: "i".to_owned(),
+            transactional_id: "t".to_owned(),
+            properties: told.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let made =
+            BaseConsumer::from_config_and_context(bystander_config(&settings).set("group.id", "g"), PlainContext);
+        assert!(made.is_ok(), "{:?}", made.err());
+    }
+}

@@ -48,6 +48,10 @@ pub enum PollFault {
     /// more use, but a new one can join once that session has timed out.
     #[error("the group still holds this instance id: {0}")]
     Unreleased(String),
+    /// The group takes no more requests of this client, which had left it (`group.protocol=consumer` only: a static
+    /// member that polled too late): the client is of no more use, but a new one can join.
+    #[error("the group refuses this client: {0}")]
+    Refused(String),
     /// The client is of no more use.
     #[error("consumer failed: {0}")]
     Fatal(String),
@@ -273,6 +277,7 @@ fn poll_fault(error: &KafkaError) -> PollFault {
     match (error, error.rdkafka_error_code()) {
         (_, Some(RDKafkaErrorCode::FencedInstanceId)) => PollFault::Fenced(text),
         (_, Some(RDKafkaErrorCode::UnreleasedInstanceId)) => PollFault::Unreleased(text),
+        (KafkaError::MessageConsumptionFatal(_), Some(RDKafkaErrorCode::InvalidRequest)) => PollFault::Refused(text),
         (KafkaError::MessageConsumptionFatal(_), _) => PollFault::Fatal(text),
         (_, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
             PollFault::OutOfRange(text)

@@ -9,7 +9,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{PlainContext, base_config};
+use super::client::{PlainContext, bystander_config};
 use super::consumer::committed;
 use super::settings::KafkaSettings;
 use crate::model::position::{Offset, PartitionId};
@@ -52,8 +52,7 @@ impl Groups {
 
     fn client(&mut self, group: &str) -> Result<&BaseConsumer<PlainContext>, KafkaError> {
         if !self.clients.contains_key(group) {
-            let mut config = base_config(&self.settings);
-            config.remove("group.protocol");
+            let mut config = bystander_config(&self.settings);
             config.set("group.id", group).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
             self.clients.insert(group.to_owned(), BaseConsumer::from_config_and_context(&config, PlainContext)?);
         }

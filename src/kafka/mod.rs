@@ -7,6 +7,7 @@ pub mod groups;
 pub mod headers;
 pub mod partitions;
 pub mod producer;
+mod producer_faults;
 pub mod reader;
 pub mod registry;
 pub mod settings;

@@ -17,9 +17,13 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{base_config, trace_line};
+pub use super::producer_faults::{DeliveryFault, TransactionFault};
+use super::producer_faults::{classify, is_permanent};
 use super::settings::KafkaSettings;
 use crate::model::position::PartitionId;
 
+/// How long a transaction may be open until the broker ends it and fences the producer.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one slice of a transactional call may block.
 const SLICE: Duration = Duration::from_secs(2);
 /// The same for a call that waits for events which only a poll serves.
@@ -27,36 +31,6 @@ const SHORT_SLICE: Duration = Duration::from_millis(10);
 
 /// Pause between two looks at what was delivered.
 const SERVE_PAUSE: Duration = Duration::from_micros(200);
-/// What must be done about a failed transactional call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransactionFault {
-    /// Abort, then publish the same batch again.
-    #[error("transaction must be aborted: {0}")]
-    Abortable(String),
-    /// Another producer took over the transactional id. A new producer is needed.
-    #[error("fenced: {0}")]
-    Fenced(String),
-    /// The producer is of no more use, or the fate of the call is unknown. A new producer is needed.
-    #[error("producer must be replaced: {0}")]
-    Fatal(String),
-    /// The caller asked to give up waiting; the fate of the call is unknown.
-    #[error("gave up waiting")]
-    GaveUp,
-}
-
-/// One record that could not be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryFault {
-    /// Where it should have gone.
-    pub topic: String,
-    /// And to which partition.
-    pub partition: PartitionId,
-    /// Why.
-    pub cause: String,
-    /// Whether trying again cannot help (too large, not authorised, topic gone).
-    pub permanent: bool,
-}
-
 /// One record to send.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -106,45 +80,6 @@ impl ProducerContext for Reports {
     }
 }
 
-fn is_permanent(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as C;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            C::MessageSizeTooLarge
-                | C::TopicAuthorizationFailed
-                | C::UnknownTopicOrPartition
-                | C::UnknownTopic
-                | C::UnknownPartition
-                | C::InvalidTopic
-                | C::InvalidRecord
-                | C::PolicyViolation
-        )
-    )
-}
-
-fn classify(error: KafkaError) -> Option<TransactionFault> {
-    let KafkaError::Transaction(fault) = &error else {
-        return match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::OperationTimedOut) => None,
-            _ => Some(TransactionFault::Fatal(error.to_string())),
-        };
-    };
-    let text = fault.string();
-    use RDKafkaErrorCode as C;
-    if matches!(fault.code(), C::Fenced | C::ProducerFenced | C::InvalidProducerEpoch) {
-        Some(TransactionFault::Fenced(text))
-    } else if fault.is_fatal() {
-        Some(TransactionFault::Fatal(text))
-    } else if fault.txn_requires_abort() {
-        Some(TransactionFault::Abortable(text))
-    } else if fault.is_retriable() {
-        None
-    } else {
-        Some(TransactionFault::Fatal(text))
-    }
-}
-
 /// A producer with a transactional id.
 pub struct TransactionalProducer {
     inner: BaseProducer<Reports>,
@@ -168,7 +103,7 @@ impl TransactionalProducer {
         config
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
-            .set("transaction.timeout.ms", "10000")
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.max.bytes", max_message_bytes.to_string());
         Ok(TransactionalProducer { inner: BaseProducer::from_config_and_context(&config, Reports::default())? })
     }
@@ -192,10 +127,14 @@ impl TransactionalProducer {
         base.key = record.key;
         base.payload = record.value;
         base.headers = record.headers;
+        let mut waits = false;
         loop {
             match self.inner.send(base) {
                 Ok(()) => return Ok(()),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::debug!(topic = record.topic, "the producer's queue is full: waiting for room");
+                    }
                     self.serve();
                     base = back;
                 }

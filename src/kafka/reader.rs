@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::Offset as KafkaOffset;
 
-use super::client::{PlainContext, base_config};
+use super::client::{PlainContext, bystander_config};
 use super::consumer::{at, committed};
 use super::settings::KafkaSettings;
 use crate::model::position::{Offset, PartitionId};
@@ -180,8 +180,7 @@ fn is_passing(error: &KafkaError) -> bool {
 
 /// Properties of every client here: it reads where it is told to, and is no member of the group.
 fn reading(settings: &KafkaSettings) -> ClientConfig {
-    let mut config = base_config(settings);
-    config.remove("group.protocol");
+    let mut config = bystander_config(settings);
     config
         // For the group's offsets only: it never subscribes.
         .set("group.id", &settings.group_id)

@@ -8,6 +8,7 @@ mod fold;
 mod framing;
 mod generations;
 mod owned;
+mod ownership;
 mod preflight;
 mod publish;
 mod queries;

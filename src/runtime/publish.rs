@@ -64,9 +64,9 @@ impl Shard {
                 self.hold_is_over();
                 TransactionResult::Committed
             }
-            Err(Fault::Transaction(TransactionFault::Abortable(cause))) => self.abort(&cause, give_up)?,
-            Err(Fault::Transaction(fault)) => self.open_fate(fault)?,
-            Err(Fault::Undelivered(faults)) => self.undelivered(&faults, give_up)?,
+            Err(Fault::Transaction(TransactionFault::Abortable(cause))) => self.abort(&cause, begun, give_up)?,
+            Err(Fault::Transaction(fault)) => self.open_fate(fault, begun)?,
+            Err(Fault::Undelivered(faults)) => self.undelivered(&faults, begun, give_up)?,
         };
         self.shared.metrics.transaction(result, begun.elapsed());
         if !self.unresolved && self.producers.current().is_some_and(TransactionalProducer::disturbed) {
@@ -191,11 +191,16 @@ impl Shard {
     }
 
     /// Aborts and holds the batch; no state rolls back, since nothing outside saw it.
-    fn abort(&mut self, cause: &str, give_up: &dyn Fn() -> bool) -> Result<TransactionResult, ServiceFault> {
+    fn abort(
+        &mut self,
+        cause: &str,
+        begun: Instant,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<TransactionResult, ServiceFault> {
         tracing::warn!(cause, "transaction aborted; the batch will be published again");
         let aborted = self.producers.current().map_or(Ok(()), |producer| producer.abort(give_up));
         if let Err(fault) = aborted {
-            return self.open_fate(fault);
+            return self.open_fate(fault, begun);
         }
         let backoff = self.hold.map_or(BACKOFF.0, |hold| (hold.backoff * 2).min(BACKOFF.1));
         let paused = self.hold.is_some_and(|hold| hold.paused);
@@ -204,11 +209,11 @@ impl Shard {
     }
 
     /// The producer is of no more use: what became of the transaction has to be read back.
-    fn open_fate(&mut self, fault: TransactionFault) -> Result<TransactionResult, ServiceFault> {
+    fn open_fate(&mut self, fault: TransactionFault, begun: Instant) -> Result<TransactionResult, ServiceFault> {
         tracing::warn!(%fault, "the fate of a transaction is open");
         self.unresolved = true;
         if let TransactionFault::Fenced(cause) = fault {
-            self.producers.note_fenced(&cause)?;
+            self.producers.note_fenced(&cause, begun.elapsed())?;
             return Ok(TransactionResult::Fenced);
         }
         Ok(TransactionResult::Unknown)
@@ -218,10 +223,11 @@ impl Shard {
     fn undelivered(
         &mut self,
         faults: &[DeliveryFault],
+        begun: Instant,
         give_up: &dyn Fn() -> bool,
     ) -> Result<TransactionResult, ServiceFault> {
         let cause = faults.first().map_or_else(String::new, |f| format!("{}: {}", f.topic, f.cause));
-        let mut result = self.abort(&cause, give_up)?;
+        let mut result = self.abort(&cause, begun, give_up)?;
         for fault in faults.iter().filter(|fault| fault.permanent) {
             result = TransactionResult::Failed;
             self.to_pause.push(fault.partition);

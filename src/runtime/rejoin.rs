@@ -4,11 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::service::ServiceFault;
+use crate::kafka::consumer::PollFault;
 
 /// How long the session of an earlier life may take to end: 45 s are the brokers' default.
 const RELEASE: Duration = Duration::from_secs(90);
 /// Being fenced twice within this time means that another process uses the same id.
 const FENCING_WINDOW: Duration = Duration::from_secs(60);
+/// Being refused again within this time means that it is not the client that is refused.
+const REFUSAL_WINDOW: Duration = Duration::from_secs(2);
 /// Pause between attempts to join.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -20,6 +23,20 @@ pub(super) enum Gone {
     /// A client with the same id has joined: perhaps this one itself, whose request to join was late, sent again, and
     /// then answered twice.
     Fenced(String),
+    /// The group takes no more requests of the client.
+    Refused(String),
+}
+
+impl Gone {
+    /// What a fault says of the client; one that does not end it is given back.
+    pub fn of(fault: PollFault) -> Result<Gone, PollFault> {
+        match fault {
+            PollFault::Unreleased(cause) => Ok(Gone::Unreleased(cause)),
+            PollFault::Fenced(cause) => Ok(Gone::Fenced(cause)),
+            PollFault::Refused(cause) => Ok(Gone::Refused(cause)),
+            other => Err(other),
+        }
+    }
 }
 
 /// What happened so far.
@@ -27,6 +44,7 @@ pub(super) enum Gone {
 pub(super) struct Rejoin {
     unreleased: Option<Instant>,
     fenced: Option<Instant>,
+    refused: Option<Instant>,
 }
 
 impl Rejoin {
@@ -43,6 +61,13 @@ impl Rejoin {
                 let before = self.fenced.replace(now);
                 (before.is_some_and(|at| now.duration_since(at) < FENCING_WINDOW), cause)
             }
+            Gone::Refused(cause) => {
+                let before = self.refused.replace(now);
+                if before.is_some_and(|at| now.duration_since(at) < REFUSAL_WINDOW) {
+                    return Err(ServiceFault::Consumer(cause));
+                }
+                (false, cause)
+            }
         };
         if in_vain {
             return Err(ServiceFault::Fenced { id: format!("{member} (group member)"), cause });
@@ -56,6 +81,14 @@ impl Rejoin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_client_is_tried_once_where_one_was_refused() {
+        let mut rejoin = Rejoin::default();
+        assert_eq!(rejoin.after(Gone::Refused("left".to_owned()), "m"), Ok(()));
+        let fault = rejoin.after(Gone::Refused("whoever asks".to_owned()), "m").unwrap_err();
+        assert_eq!(fault, ServiceFault::Consumer("whoever asks".to_owned()));
+    }
 
     #[test]
     fn fenced_once_is_an_old_self_and_twice_is_another_process() {

@@ -22,6 +22,9 @@ use crate::model::position::{Offset, PartitionId};
 
 /// Pause between attempts while the cluster does not answer.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client is asked in vain until a new one is made: where it saw a partition without a leader, it may believe
+/// so until its metadata expire after minutes, and answer without asking anybody.
+const SAME_CLIENT: Duration = Duration::from_secs(2);
 /// Records between two looks at whether the partition is still wanted.
 const CHECK_EVERY: u64 = 1024;
 
@@ -254,15 +257,17 @@ impl Restorer<'_, '_> {
         }
     }
 
-    /// Asks again until there is an answer or nobody wants it any more.
+    /// Asks again until there is an answer, nobody wants it any more, or it is time for a new client.
     fn persevere<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, Fault> {
         let mut told = false;
+        let until = Instant::now() + SAME_CLIENT;
         loop {
             if self.job.cancelled.load(Ordering::Relaxed) {
                 return Err(Fault::Cancelled);
             }
             match ask() {
                 Ok(answer) => return Ok(answer),
+                Err(error) if told && Instant::now() > until => return Err(Fault::Again(error)),
                 Err(error) if !told => {
                     tracing::info!(partition = self.job.partition.0, %error, "restore waits");
                     told = true;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::service::ServiceFault;
-use crate::kafka::producer::{TransactionFault, TransactionalProducer};
+use crate::kafka::producer::{TRANSACTION_TIMEOUT, TransactionFault, TransactionalProducer};
 use crate::kafka::settings::KafkaSettings;
 
 /// Being fenced twice within this time means that another process uses the same id.
@@ -44,7 +44,7 @@ impl Producers {
                     return Ok(());
                 }
                 Err(TransactionFault::GaveUp) => return Err(ServiceFault::GaveUp),
-                Err(TransactionFault::Fenced(cause)) => self.note_fenced(&cause)?,
+                Err(TransactionFault::Fenced(cause)) => self.note_fenced(&cause, Duration::ZERO)?,
                 Err(fault) => tracing::warn!(id = self.transactional_id, %fault, "producer cannot start yet"),
             }
             if give_up() {
@@ -54,8 +54,13 @@ impl Producers {
         }
     }
 
-    /// Another producer took the id over. Once may be an old self; twice in a minute is another process.
-    pub fn note_fenced(&mut self, cause: &str) -> Result<(), ServiceFault> {
+    /// Another producer took the id over. Once may be an old self; twice in a minute is another process. But for one
+    /// whose transaction was `open` for so long that the broker ended it: after an outage that is how it is told.
+    pub fn note_fenced(&mut self, cause: &str, open: Duration) -> Result<(), ServiceFault> {
+        if open >= TRANSACTION_TIMEOUT {
+            tracing::warn!(id = self.transactional_id, cause, "fenced: its transaction was open for too long");
+            return Ok(());
+        }
         let earlier = self.fenced.replace(Instant::now());
         tracing::warn!(id = self.transactional_id, cause, "fenced");
         match earlier {
@@ -64,5 +69,30 @@ impl Producers {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it ends the process to be fenced twice, with transactions open for so long.
+    fn fenced_twice(open: Duration) -> bool {
+        let settings = KafkaSettings {
+            brokers: "127.0.0.1:1".to_owned(),
+            group_id: "g".to_owned(),
+            instance_id: "i".to_owned(),
+            transactional_id: "t".to_owned(),
+            properties: Default::default(),
+        };
+        let mut producers = Producers::new(&settings, "t-0".to_owned(), 1 << 20);
+        assert_eq!(producers.note_fenced("once", open), Ok(()));
+        producers.note_fenced("twice", open).is_err()
+    }
+
+    #[test]
+    fn two_outages_in_a_minute_are_no_other_process() {
+        assert!(fenced_twice(Duration::from_secs(1)), "another holder of the id");
+        assert!(!fenced_twice(TRANSACTION_TIMEOUT), "the broker ended what was open for too long");
     }
 }

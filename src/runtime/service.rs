@@ -1,5 +1,6 @@
 //! The running service: starts the workers, tells when one fails, and stops them within ten seconds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -54,13 +55,25 @@ impl From<KafkaError> for ServiceFault {
 }
 
 /// Tells workers to stop, and then to hurry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stop {
     requested: AtomicBool,
     expired: AtomicBool,
+    left: Vec<AtomicBool>,
 }
 
 impl Stop {
+    /// For so many workers.
+    fn new(workers: usize) -> Stop {
+        let left = (0..workers).map(|_| AtomicBool::new(false)).collect();
+        Stop { requested: AtomicBool::new(false), expired: AtomicBool::new(false), left }
+    }
+
+    /// Worker `number` has committed everything and given its partitions back; only its clients are left to be closed.
+    pub fn note_left(&self, number: usize) {
+        self.left[number].store(true, Ordering::Relaxed);
+    }
+
     /// Whether to stop.
     pub fn requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
@@ -76,8 +89,8 @@ impl Stop {
 pub struct Service {
     board: Arc<Board>,
     stop: Arc<Stop>,
-    ended: Receiver<Result<(), ServiceFault>>,
-    running: usize,
+    ended: Receiver<(usize, Result<(), ServiceFault>)>,
+    running: BTreeSet<usize>,
 }
 
 /// Checks the topics and starts the workers. Returns as soon as they run: whether they are ready is asked
@@ -86,7 +99,7 @@ pub fn start(settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
     let board = Arc::new(Board::new(ready.partition_count, count));
-    let stop = Arc::new(Stop::default());
+    let stop = Arc::new(Stop::new(count));
     let shared = Arc::new(Shared {
         settings,
         framing: ready.framing,
@@ -102,11 +115,11 @@ pub fn start(settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service
             let run = || worker::run(&shared, number, ready.max_message_bytes);
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
             // Nobody listens any more if the service was dropped.
-            let _ = sender.send(caught.unwrap_or(Err(ServiceFault::Panicked(number))));
+            let _ = sender.send((number, caught.unwrap_or(Err(ServiceFault::Panicked(number)))));
         };
         std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
     }
-    Ok(Service { board, stop, ended, running: count })
+    Ok(Service { board, stop, ended, running: (0..count).collect() })
 }
 
 impl Service {
@@ -118,8 +131,8 @@ impl Service {
     /// Waits for a worker to fail, at most `timeout`; `None` while all is well.
     pub fn wait(&mut self, timeout: Duration) -> Option<ServiceFault> {
         match self.ended.recv_timeout(timeout) {
-            Ok(end) => {
-                self.running -= 1;
+            Ok((number, end)) => {
+                self.running.remove(&number);
                 end.err()
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
@@ -128,19 +141,30 @@ impl Service {
 
     /// Not ready, stop polling, commit, give the partitions back. Takes at most ten seconds; after eight
     /// the last batch is given up, to be processed again by the next owner.
-    pub fn shutdown(mut self) -> Result<(), ServiceFault> {
+    pub fn shutdown(self) -> Result<(), ServiceFault> {
+        self.stopped_within(GIVE_UP_AFTER, LEAVE_AFTER)
+    }
+
+    fn stopped_within(mut self, give_up_after: Duration, leave_after: Duration) -> Result<(), ServiceFault> {
         self.board.stopping.store(true, Ordering::Relaxed);
         self.stop.requested.store(true, Ordering::Relaxed);
         let begun = Instant::now();
         let mut outcome = Ok(());
-        while self.running > 0 {
-            let phase_end = if self.stop.expired() { LEAVE_AFTER } else { GIVE_UP_AFTER };
+        while !self.running.is_empty() {
+            let phase_end = if self.stop.expired() { leave_after } else { give_up_after };
             match self.ended.recv_timeout(phase_end.saturating_sub(begun.elapsed())) {
-                Ok(end) => {
-                    self.running -= 1;
+                Ok((number, end)) => {
+                    self.running.remove(&number);
                     outcome = outcome.and(end);
                 }
-                Err(_) if self.stop.expired() => return outcome.and(Err(ServiceFault::GaveUp)),
+                Err(_) if self.stop.expired() => {
+                    // Closing a client can take for ever where a broker went away in its time.
+                    if self.running.iter().all(|number| self.stop.left[*number].load(Ordering::Relaxed)) {
+                        tracing::warn!("everything is committed and given back, but clients could not be closed");
+                        return outcome;
+                    }
+                    return outcome.and(Err(ServiceFault::GaveUp));
+                }
                 Err(_) => self.stop.expired.store(true, Ordering::Relaxed),
             }
         }
@@ -151,5 +175,25 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         self.stop.requested.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shutdown says if none of two workers ever ends, of which these have left.
+    fn shut_down(left: &[usize]) -> Result<(), ServiceFault> {
+        let (_workers, ended) = channel();
+        let stop = Arc::new(Stop::new(2));
+        left.iter().for_each(|number| stop.note_left(*number));
+        let service = Service { board: Arc::new(Board::new(1, 2)), stop, ended, running: (0..2).collect() };
+        service.stopped_within(Duration::from_millis(10), Duration::from_millis(20))
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_closed_is_no_batch_that_could_not_be_committed() {
+        assert_eq!(shut_down(&[0, 1]), Ok(()));
+        assert_eq!(shut_down(&[1]), Err(ServiceFault::GaveUp));
     }
 }

@@ -1,73 +1,26 @@
 //! A worker's loop: poll, fold, publish, and leave cleanly. One thread, one consumer, one producer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::fail_points::fail_point;
+use super::ownership::SharedShard;
 use super::rejoin::{Gone, Rejoin};
 use super::restorer;
 use super::retry::Producers;
 use super::service::ServiceFault;
 use super::shard::{Fetching, Shard, Shared};
 use crate::engine::AHEAD;
-use crate::kafka::consumer::{GroupConsumer, Membership, OwnershipListener, PollFault};
+use crate::kafka::consumer::{GroupConsumer, PollFault};
 use crate::model::position::{Offset, PartitionId};
 
 /// Longest poll, so that a request to stop is noticed.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 /// Longest poll while a partition is being restored.
 const BUSY_POLL: Duration = Duration::from_millis(5);
-/// How long a revocation may wait for its commit: less than the other members wait for this one.
-const REVOCATION: Duration = Duration::from_secs(5);
-
-/// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
-/// loop never holds the lock while it polls, and callbacks come only inside a poll.
-struct SharedShard {
-    shard: Mutex<Shard>,
-    fault: Mutex<Option<ServiceFault>>,
-    left: AtomicBool,
-}
-
-impl SharedShard {
-    fn lock(&self) -> MutexGuard<'_, Shard> {
-        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl OwnershipListener for SharedShard {
-    fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
-        self.lock().assigned(member_id, partitions);
-    }
-
-    fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
-        fail_point("during_rebalance");
-        let mut shard = self.lock();
-        if group.is_some() && !shard.unresolved {
-            let until = Instant::now() + REVOCATION;
-            let stop = Arc::clone(&shard.shared.stop);
-            if let Err(fault) = shard.publish(group, &|| Instant::now() > until || stop.expired()) {
-                self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-            }
-        }
-        shard.forget(partitions);
-        if shard.owned.is_empty() {
-            self.left.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn input_ends(&self, ends: &[(PartitionId, Offset)]) {
-        let shard = self.lock();
-        for (partition, end) in ends {
-            if let Some(owned) = shard.owned.get(partition) {
-                owned.slot.set_input_end(*end);
-            }
-        }
-    }
-}
 
 type Consumer = GroupConsumer<SharedShard>;
 
@@ -118,7 +71,12 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         let mut rejoin = Rejoin::default();
         loop {
             let worker = Worker { shared: Arc::clone(shared), consumer: join()?, shard: Arc::clone(&shared_shard) };
-            let Some(gone) = worker.work()? else { return worker.leave() };
+            let Some(gone) = worker.work()? else {
+                if worker.leave()? {
+                    stop.note_left(number);
+                }
+                return Ok(());
+            };
             drop(worker);
             // Whatever it was not told of: nothing is owned without a membership.
             let mut shard = shared_shard.lock();
@@ -179,12 +137,13 @@ impl Worker {
         let more = match end {
             End::Full => true,
             End::Nothing => false,
-            End::Fault(PollFault::Fenced(cause)) => return Ok(Err(Gone::Fenced(cause))),
-            End::Fault(PollFault::Unreleased(cause)) => return Ok(Err(Gone::Unreleased(cause))),
-            End::Fault(fault) => {
-                self.poll_failed(&mut shard, fault)?;
-                true
-            }
+            End::Fault(fault) => match Gone::of(fault) {
+                Ok(gone) => return Ok(Err(gone)),
+                Err(fault) => {
+                    self.poll_failed(&mut shard, fault)?;
+                    true
+                }
+            },
         };
         if messages.is_empty() && !more && self.consumer.has_joined() {
             shard.note_joined();
@@ -241,9 +200,10 @@ impl Worker {
 
     fn poll_failed(&self, shard: &mut Shard, fault: PollFault) -> Result<(), ServiceFault> {
         match fault {
-            PollFault::Fatal(cause) | PollFault::Fenced(cause) | PollFault::Unreleased(cause) => {
-                Err(ServiceFault::Consumer(cause))
-            }
+            PollFault::Fatal(cause)
+            | PollFault::Fenced(cause)
+            | PollFault::Unreleased(cause)
+            | PollFault::Refused(cause) => Err(ServiceFault::Consumer(cause)),
             PollFault::OutOfRange(cause) => {
                 // The error does not say of which partition; the restore of each finds out.
                 for partition in shard.fetching() {
@@ -263,8 +223,8 @@ impl Worker {
         }
     }
 
-    /// Commits what is pending, then gives the partitions back.
-    fn leave(self) -> Result<(), ServiceFault> {
+    /// Commits what is pending, then gives the partitions back; whether it came to that.
+    fn leave(&self) -> Result<bool, ServiceFault> {
         let stop = &self.shared.stop;
         loop {
             let mut shard = self.shard.lock();
@@ -284,7 +244,7 @@ impl Worker {
             self.consumer.poll(pause);
         }
         if self.shared.settings.keep_membership {
-            return Ok(());
+            return Ok(true);
         }
         self.shard.left.store(self.shard.lock().owned.is_empty(), Ordering::Relaxed);
         // Just dropping a static member would leave its partitions without an owner for the session timeout.
@@ -292,6 +252,6 @@ impl Worker {
         while !self.shard.left.load(Ordering::Relaxed) && !stop.expired() {
             self.consumer.poll(Duration::from_millis(10));
         }
-        Ok(())
+        Ok(self.shard.left.load(Ordering::Relaxed))
     }
 }

@@ -1,12 +1,15 @@
 //! The suite's arguments. Those of other test binaries are passed over, since `cargo test -- …` hands them to all.
 
 use crate::kinds::Kind;
+use crate::protocol::Protocol;
 
 /// What to run.
 #[derive(Debug, Default)]
 pub struct Args {
     /// Only print the kinds.
     pub list: bool,
+    /// One long run instead of rounds, of `minutes`.
+    pub soak: bool,
     kinds: Vec<String>,
     filters: Vec<String>,
     /// Rounds in all; without it and `minutes`: one of each kind.
@@ -15,6 +18,8 @@ pub struct Args {
     pub minutes: Option<u64>,
     /// Of the first round; each further one has the next.
     pub seed: u64,
+    /// Of every round; without it the two alternate.
+    pub protocol: Option<Protocol>,
     long: bool,
 }
 
@@ -28,10 +33,16 @@ impl Args {
             let number = |text: String| text.parse().map_err(|_| format!("{text:?} is no number"));
             match word.as_str() {
                 "--list" => args.list = true,
+                "--soak" => args.soak = true,
                 "--kind" => args.kinds.push(value()?),
                 "--rounds" => args.rounds = Some(number(value()?)?),
                 "--minutes" => args.minutes = Some(number(value()?)?),
                 "--seed" => args.seed = number(value()?)?,
+                "--protocol" => {
+                    let name = value()?;
+                    let unknown = || format!("{name:?} is no group protocol: classic or consumer");
+                    args.protocol = Some(Protocol::named(&name).ok_or_else(unknown)?);
+                }
                 "--test-threads" | "--skip" => drop(value()?),
                 flag if flag.starts_with('-') => {}
                 filter => args.filters.push(filter.to_owned()),
@@ -46,6 +57,8 @@ impl Args {
         if !self.kinds.is_empty() {
             return self.kinds.iter().any(|name| name == kind.name);
         }
-        (self.long || kind.quick) && (self.filters.is_empty() || self.filters.iter().any(|f| "faults".contains(f)))
+        !kind.named
+            && (self.long || kind.quick)
+            && (self.filters.is_empty() || self.filters.iter().any(|f| "faults".contains(f)))
     }
 }

@@ -24,8 +24,23 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins to send.
+    /// Begins to send: the same sessions for ever.
     pub fn start(brokers: &str, topic: &str, seed: u64) -> Load {
+        Load::start_with(brokers, topic, seed, |_, events| events)
+    }
+
+    /// The same with sessions of their own in every hundred bursts, and no more of the earlier ones.
+    pub fn of_new_sessions(brokers: &str, topic: &str, seed: u64) -> Load {
+        Load::start_with(brokers, topic, seed, |burst, mut events| {
+            let age = format!("\"session_id\":\"s{}-", burst / 100);
+            for (_, value) in &mut events {
+                *value = String::from_utf8_lossy(value).replace("\"session_id\":\"s-", &age).into_bytes();
+            }
+            events
+        })
+    }
+
+    fn start_with(brokers: &str, topic: &str, seed: u64, shape: fn(u64, Vec<Event>) -> Vec<Event>) -> Load {
         let (stop, stopped) = channel();
         let sent = Arc::new(AtomicI64::new(0));
         let (brokers, topic, count) = (brokers.to_owned(), topic.to_owned(), Arc::clone(&sent));
@@ -33,7 +48,7 @@ impl Load {
             let mut dice = Dice::new(seed ^ 0x10ad);
             let producer = producer(&brokers);
             for burst in 0.. {
-                let events = dirty(&mut dice, workload(seed * 100_000 + burst, BURST));
+                let events = dirty(&mut dice, shape(burst, workload(seed * 100_000 + burst, BURST)));
                 send(&producer, &topic, &events);
                 count.fetch_add(events.len() as i64, Ordering::SeqCst);
                 if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {

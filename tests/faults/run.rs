@@ -33,6 +33,11 @@ impl Run {
         Run { instance, ended: None, log }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.instance.pid()
+    }
+
     /// Sends a signal, by name.
     pub fn signal(&self, name: &str) {
         self.instance.signal(name);

@@ -9,8 +9,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rekindle::runtime::settings::RuntimeSettings;
 
 use crate::load::Load;
+use crate::protocol::Protocol;
 use crate::run::Run;
 use crate::support::clients::{committed, create_topics, eventually, settings, unique};
+use crate::support::cluster::{Cluster, SIZE};
 use crate::support::events::Dice;
 use crate::support::oracle::{assert_same, assert_verified, published, replayed};
 use crate::support::own_broker::OwnBroker;
@@ -23,6 +25,8 @@ pub struct Stage<'a> {
     pub broker: &'a mut OwnBroker,
     /// Of every instance but for its ids. Tests reach the broker without detours.
     pub settings: RuntimeSettings,
+    /// Of the group.
+    pub protocol: Protocol,
     /// Whether the service's clients go through the proxy.
     pub proxied: bool,
     /// Every choice of the round.
@@ -31,6 +35,8 @@ pub struct Stage<'a> {
     pub load: Load,
     /// Whether state may be refused: the round damages it. See [`Self::refused`].
     pub may_refuse: bool,
+    cluster: Option<Cluster>,
+    seed: u64,
     folder: PathBuf,
     runs: usize,
 }
@@ -42,22 +48,46 @@ pub fn folder(kind: &str, seed: u64) -> PathBuf {
 
 impl<'a> Stage<'a> {
     /// Creates topics and begins to send.
-    pub fn new(broker: &'a mut OwnBroker, kind: &str, seed: u64) -> Stage<'a> {
+    pub fn new(broker: &'a mut OwnBroker, kind: &str, seed: u64, protocol: Protocol) -> Stage<'a> {
         let folder = folder(kind, seed);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder for logs");
         let mut dice = Dice::new(seed);
         let mut settings = settings(&broker.addresses, &unique(kind), PARTITIONS);
         settings.workers = 1 + dice.below(2) as usize;
-        let properties = if kind.ends_with("kip848") {
-            vec![("group.protocol", "consumer")]
-        } else {
-            vec![("session.timeout.ms", "2000"), ("heartbeat.interval.ms", "300")]
-        };
-        settings.kafka.properties = properties.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let properties = protocol.properties().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        settings.kafka.properties = properties.collect();
         create_topics(&settings);
         let load = Load::start(&broker.addresses, &settings.topics.events, seed);
-        Stage { broker, settings, proxied: false, dice, load, may_refuse: false, folder, runs: 0 }
+        Stage {
+            broker,
+            settings,
+            protocol,
+            proxied: false,
+            dice,
+            load,
+            may_refuse: false,
+            cluster: None,
+            seed,
+            folder,
+            runs: 0,
+        }
+    }
+
+    /// Goes on with other brokers from the beginning: nothing was started yet.
+    pub fn move_to(&mut self, cluster: Cluster) -> &mut Cluster {
+        self.load.stop();
+        self.drop_topics();
+        self.settings.kafka.brokers.clone_from(&cluster.addresses);
+        self.settings.topics.replication = Some(SIZE as i32);
+        create_topics(&self.settings);
+        self.load = Load::start(&self.settings.kafka.brokers, &self.settings.topics.events, self.seed);
+        self.cluster.insert(cluster)
+    }
+
+    /// The brokers it moved to.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        self.cluster.as_mut().expect("moved")
     }
 
     /// The settings of the instance `name`.
@@ -151,7 +181,7 @@ impl<'a> Stage<'a> {
     /// Where each partition of the input ends.
     pub fn ends(&self) -> Vec<i64> {
         let consumer: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("consumer");
+            ClientConfig::new().set("bootstrap.servers", &self.settings.kafka.brokers).create().expect("consumer");
         let end = |partition| {
             let ask = || consumer.fetch_watermarks(&self.settings.topics.events, partition, Duration::from_secs(5));
             eventually("the input's end", ask, Result::is_ok).expect("just seen").1
@@ -177,7 +207,7 @@ impl<'a> Stage<'a> {
         if self.dice.below(2) == 0 {
             let again = self.start("a");
             let seed = self.dice.below(1 << 20);
-            self.load = Load::start(&self.broker.addresses, &self.settings.topics.events, seed);
+            self.load = Load::start(&self.settings.kafka.brokers, &self.settings.topics.events, seed);
             self.until_more(20);
             self.load.stop();
             self.until_caught_up();
@@ -203,7 +233,7 @@ impl<'a> Stage<'a> {
         let t = &self.settings.topics;
         let names = [&t.events, &t.states, &t.vectors, &t.bookkeeping, &t.recovery, &t.transfer, &t.dead_letters];
         let admin: AdminClient<_> =
-            ClientConfig::new().set("bootstrap.servers", &self.broker.addresses).create().expect("admin");
+            ClientConfig::new().set("bootstrap.servers", &self.settings.kafka.brokers).create().expect("admin");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let names = names.map(String::as_str);
         // What is left is gone with the broker.

@@ -7,8 +7,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rekindle::runtime::settings::RuntimeSettings;
 
-use crate::support::events::DIM;
-
 /// A running process; killed when dropped.
 pub struct Instance {
     child: Child,
@@ -105,6 +103,7 @@ fn toml(settings: &RuntimeSettings) -> String {
     let generation = settings.generation.number;
     let first = settings.clone().in_generation(1);
     let (kafka, topics) = (&first.kafka, &first.topics);
+    let dim = settings.engine.spaces.values().next().expect("the space `default`");
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
     format!(
         "[application]
@@ -130,7 +129,12 @@ count = {}
 [http]
 listen = \"127.0.0.1:0\"
 [spaces.default]
-dim = {DIM}
+dim = {dim}
+[session]
+idle_timeout_ms = {}
+retention_ms = {}
+[policy]
+valid_ms = {}
 ",
         kafka.brokers,
         kafka.group_id,
@@ -145,5 +149,8 @@ dim = {DIM}
         topics.dead_letters,
         topics.partitions,
         settings.workers,
+        settings.engine.idle_timeout.0,
+        settings.engine.retention.0,
+        settings.engine.policy.valid_for.0,
     )
 }

@@ -3,7 +3,9 @@
 
 pub mod broker;
 pub mod clients;
+pub mod cluster;
 pub mod events;
+pub mod node;
 pub mod oracle;
 pub mod own_broker;
 pub mod proxy;

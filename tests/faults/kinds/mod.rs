@@ -1,7 +1,10 @@
 //! The kinds of faults.
 
 mod broker;
+mod cluster;
+mod full;
 mod kills;
+mod many;
 mod members;
 mod signals;
 mod state;
@@ -26,22 +29,27 @@ pub struct Kind {
     pub says: &'static str,
     /// Part of every test run.
     pub quick: bool,
+    /// Run only when it is named.
+    pub named: bool,
     /// Does it.
     pub strike: fn(&mut Stage<'_>) -> Outcome,
 }
 
 const fn kind(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
-    Kind { name, says, quick: false, strike }
+    Kind { name, says, quick: false, named: false, strike }
 }
 
 const fn quick(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
-    Kind { name, says, quick: true, strike }
+    Kind { name, says, quick: true, named: false, strike }
+}
+
+const fn named(name: &'static str, says: &'static str, strike: fn(&mut Stage<'_>) -> Outcome) -> Kind {
+    Kind { name, says, quick: false, named: true, strike }
 }
 
 /// All of them.
 pub const ALL: &[Kind] = &[
     kind("kill", "kill -9 at random moments, once or more", kills::anywhere),
-    kind("kill-kip848", "the same under group.protocol=consumer", kills::anywhere),
     kind("kill-before-offsets", "kill -9 when a batch is written, before its offsets are sent", kills::before_offsets),
     quick("kill-before-commit", "kill -9 when the offsets are sent, before the commit", kills::before_commit),
     kind("kill-after-commit", "kill -9 after a commit, before the next poll", kills::after_commit),
@@ -50,11 +58,9 @@ pub const ALL: &[Kind] = &[
     kind("panic", "a worker panics outside of the engine", kills::panic),
     kind("term", "SIGTERM under load, again and again", signals::term),
     quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
-    kind("zombie-kip848", "the same under group.protocol=consumer", signals::zombie),
     kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
     kind("same-id", "two instances with one transactional id", members::same_id),
     kind("storm", "instances come and go", members::storm),
-    kind("storm-kip848", "the same under group.protocol=consumer", members::storm),
     kind("rescale", "one instance, three, two", members::rescale),
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
@@ -74,4 +80,8 @@ pub const ALL: &[Kind] = &[
     kind("late-end", "answers to EndTxn come late", broker::late_end),
     kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
     kind("damaged-state", "state topics emptied or altered, offsets moved; then a rebuild", state::damaged),
+    kind("one-of-three", "one of three brokers is killed, whatever it leads, and comes back", cluster::one_of_three),
+    kind("disk-full", "the broker can write no further, ends, and comes back with room", full::disk),
+    kind("queue-full", "a slow broker, and a producer's queue without room for a batch", full::queue),
+    named("kill-100k", "kill -9 with 100,000 sessions: how long nothing is committed (only when named)", many::kill),
 ];

@@ -1,0 +1,59 @@
+//! What the group tells a worker: partitions come, and partitions go.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fail_points::fail_point;
+use super::service::ServiceFault;
+use super::shard::Shard;
+use crate::kafka::consumer::{Membership, OwnershipListener};
+use crate::model::position::{Offset, PartitionId};
+
+/// How long a revocation may wait for its commit: less than the other members wait for this one.
+const REVOCATION: Duration = Duration::from_secs(5);
+
+/// The shard, shared between the loop and the consumer's callbacks. Both run on the worker's thread: the
+/// loop never holds the lock while it polls, and callbacks come only inside a poll.
+pub(super) struct SharedShard {
+    pub shard: Mutex<Shard>,
+    pub fault: Mutex<Option<ServiceFault>>,
+    pub left: AtomicBool,
+}
+
+impl SharedShard {
+    pub fn lock(&self) -> MutexGuard<'_, Shard> {
+        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OwnershipListener for SharedShard {
+    fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
+        self.lock().assigned(member_id, partitions);
+    }
+
+    fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
+        fail_point("during_rebalance");
+        let mut shard = self.lock();
+        if group.is_some() && !shard.unresolved {
+            let until = Instant::now() + REVOCATION;
+            let stop = Arc::clone(&shard.shared.stop);
+            if let Err(fault) = shard.publish(group, &|| Instant::now() > until || stop.expired()) {
+                self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+            }
+        }
+        shard.forget(partitions);
+        if shard.owned.is_empty() {
+            self.left.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn input_ends(&self, ends: &[(PartitionId, Offset)]) {
+        let shard = self.lock();
+        for (partition, end) in ends {
+            if let Some(owned) = shard.owned.get(partition) {
+                owned.slot.set_input_end(*end);
+            }
+        }
+    }
+}
