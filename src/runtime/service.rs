@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 use super::board::Board;
+use super::fail_points;
 use super::preflight::{self, StartError};
 use super::settings::RuntimeSettings;
 use super::shard::Shared;
@@ -82,7 +83,8 @@ pub struct Service {
 
 /// Checks the topics and starts the workers. Returns as soon as they run: whether they are ready is asked
 /// through the query port.
-pub fn start(settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service, StartError> {
+pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service, StartError> {
+    fail_points::arm(&mut settings.engine);
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
     let board = Arc::new(Board::new(ready.partition_count, count));

@@ -12,6 +12,7 @@ mod args;
 mod instance;
 mod kinds;
 mod load;
+mod odd;
 mod run;
 mod stage;
 #[path = "../support/mod.rs"]

@@ -106,6 +106,7 @@ fn toml(settings: &RuntimeSettings) -> String {
     let first = settings.clone().in_generation(1);
     let (kafka, topics) = (&first.kafka, &first.topics);
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    let registry = settings.registry.url.iter().map(|url| format!("[registry]\nurl = {url:?}\n")).collect::<String>();
     format!(
         "[application]
 generation = {generation}
@@ -131,7 +132,7 @@ count = {}
 listen = \"127.0.0.1:0\"
 [spaces.default]
 dim = {DIM}
-",
+{registry}",
         kafka.brokers,
         kafka.group_id,
         kafka.instance_id,

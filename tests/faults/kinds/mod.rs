@@ -3,6 +3,7 @@
 mod broker;
 mod kills;
 mod members;
+mod poison;
 mod signals;
 mod state;
 
@@ -67,4 +68,7 @@ pub const ALL: &[Kind] = &[
     kind("late-end", "answers to EndTxn come late", broker::late_end),
     kind("cut-end", "the connection is closed instead of an answer to EndTxn", broker::cut_end),
     kind("damaged-state", "state topics emptied or altered, offsets moved; then a rebuild", state::damaged),
+    kind("poison-reasons", "a record for every reason of refusal", poison::reasons),
+    kind("poison-garbage", "one percent of the input is garbage, with kills", poison::with_garbage),
+    kind("poison-panic", "records that make the engine panic, with kills; then a rebuild", poison::with_panics),
 ];
