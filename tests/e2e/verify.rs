@@ -232,7 +232,7 @@ fn a_group_that_is_behind_or_was_reset_is_told() {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&settings.topics.events, 0, Offset::Offset(offset)).expect("a partition");
         // Refused while the coordinator still holds the service's leaving member.
-        eventually("the group has no member", || consumer.commit(&list, CommitMode::Sync), Result::is_ok);
+        let _ = eventually("the group has no member", || consumer.commit(&list, CommitMode::Sync), Result::is_ok);
     };
     commit(150);
     let (outcome, found) = report(&settings);
