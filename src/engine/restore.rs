@@ -28,7 +28,7 @@ pub enum StateTopic {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// A record of a state topic cannot be read.
-    #[error("{topic:?} record of key {key}: {fault}")]
+    #[error("{topic:?} record of key {key}: {fault}; rebuild from the input")]
     Unreadable {
         /// Where.
         topic: StateTopic,

@@ -233,7 +233,7 @@ impl Restorer<'_, '_> {
             }
             let Some(message) = message else { return true };
             let Err(fault) = apply(restoring, role, message) else { return true };
-            refused = Some(format!("{topic} offset {}: {fault}", message.offset()));
+            refused = Some(format!("{topic} offset {}: {fault}; rebuild from the input", message.offset()));
             false
         })?;
         match refused {
