@@ -72,7 +72,8 @@ pub enum RestoreError {
     },
     /// The input's partition count changed under live state.
     #[error(
-        "the input has {now} partitions, the state was made with {then}: keys live elsewhere now; rebuild from the input"
+        "the input has {now} partitions, the state was made with {then}: keys live elsewhere now, also for a rebuild; \
+         copy the input to one of its own (docs/operations.md, \"Changing the number of partitions\")"
     )]
     PartitionCountChanged {
         /// Now.

@@ -14,6 +14,7 @@ use super::settings::RuntimeSettings;
 use super::shard::Shared;
 use super::worker;
 use crate::http::port::QueryPort;
+use crate::model::position::PartitionId;
 use crate::telemetry::Metrics;
 
 /// From the request to stop until the last commit is given up, and until the process must be gone.
@@ -37,6 +38,17 @@ pub enum ServiceFault {
     /// A client cannot be created with these properties.
     #[error("Kafka client: {0}")]
     Client(String),
+    /// The input was given more partitions.
+    #[error(
+        "the input had {count} partitions when this process started, and now has a partition {partition}: keys live \
+         elsewhere now; what to do is in docs/operations.md, \"Changing the number of partitions\""
+    )]
+    PartitionsAdded {
+        /// The first one that is new.
+        partition: PartitionId,
+        /// Partitions at the start.
+        count: i32,
+    },
     /// The last batch could not be committed in time; it is processed again after the next start.
     #[error("shutdown: the last batch could not be committed in time; it will be processed again")]
     GaveUp,
