@@ -104,7 +104,18 @@ impl Letters {
         self.0.get(&place).map_or(&[], Vec::as_slice)
     }
 
-    /// The reason and the message of the only one of a record.
+    /// How many hold only the beginning of their record.
+    pub fn truncated(&self) -> usize {
+        self.0.values().flatten().filter(|letter| letter.header("truncated").is_some()).count()
+    }
+
+    /// How many have this reason.
+    pub fn count(&self, reason: RejectReason) -> usize {
+        let is = |letter: &&Seen| letter.header("__connect.errors.exception.class.name") == Some(reason.label());
+        self.0.values().flatten().filter(is).count()
+    }
+
+    /// The only one of a record, with its reason.
     pub fn only(&self, place: Place) -> (&Seen, RejectReason) {
         let [letter] = self.of(place) else { panic!("{place:?} has {} dead letters", self.of(place).len()) };
         let class = letter.header("__connect.errors.exception.class.name").expect("a reason");

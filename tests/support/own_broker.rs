@@ -46,6 +46,15 @@ impl OwnBroker {
         Ok(java)
     }
 
+    /// Runs one of Kafka's own tools, and hands over what it says.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let libraries = format!("{}/*", libraries().expect("found before").display());
+        let mut java = Command::new("java");
+        java.args(JVM.split(' ')).args(["-cp", &libraries, class]).args(arguments).stdin(Stdio::null());
+        let output = java.output().expect("java");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
     /// Starts it (again); see [`Self::wait`].
     pub fn begin(&mut self) {
         let log = std::fs::File::create(self.folder.join("log")).expect("a log");

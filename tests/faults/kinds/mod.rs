@@ -1,9 +1,13 @@
 //! The kinds of faults.
 
+mod bombs;
 mod broker;
 mod kills;
 mod members;
+mod partitions;
 mod poison;
+mod producers;
+mod records;
 mod signals;
 mod state;
 
@@ -71,4 +75,20 @@ pub const ALL: &[Kind] = &[
     kind("poison-reasons", "a record for every reason of refusal", poison::reasons),
     kind("poison-garbage", "one percent of the input is garbage, with kills", poison::with_garbage),
     kind("poison-panic", "records that make the engine panic, with kills; then a rebuild", poison::with_panics),
+    kind(
+        "poison-bombs",
+        "Avro and JSON bombs, records above the limits, a registry that is down",
+        bombs::bombs_and_outage,
+    ),
+    kind("producers-odd", "producers that repeat, reorder and have clocks that are off", producers::odd),
+    kind("open-transaction", "a foreign producer leaves a transaction open on the input", producers::open_transaction),
+    kind("offsets-gone", "the group or some of its offsets are deleted while stopped", records::offsets_gone),
+    kind("offsets-ahead", "the group's offsets lie ahead of the checkpoint", records::ahead),
+    kind("record-missing", "one record of the state is missing or damaged; then a rebuild", records::missing),
+    kind(
+        "partitions-raised",
+        "the input is given more partitions, as it runs or between runs",
+        partitions::input_raised,
+    ),
+    kind("state-partitions", "a topic that holds state is given more partitions", partitions::output_raised),
 ];
