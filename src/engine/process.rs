@@ -136,7 +136,9 @@ impl Engine {
 
     pub(super) fn dead_letter(&self, record: &Record<'_>, rejection: &Rejection, effects: &mut Effects) {
         let headers = encode::dead_letter_headers(record, rejection, &self.settings.input_topic);
-        effects.push(Topic::DeadLetters, record.key, OutValue::Raw(record.value), headers);
+        // A record that came without a key has an empty one here, so that it is checked; it leaves as it came.
+        let key = record.key.filter(|key| !key.is_empty());
+        effects.push(Topic::DeadLetters, key, OutValue::Raw(record.value), headers);
     }
 
     /// Ends a batch: writes the checkpoint with `next_offset` (the first input offset not processed) into

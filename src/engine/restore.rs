@@ -28,7 +28,7 @@ pub enum StateTopic {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// A record of a state topic cannot be read.
-    #[error("{topic:?} record of key {key}: {fault}")]
+    #[error("{topic:?} record of key {key}: {fault}; rebuild from the input")]
     Unreadable {
         /// Where.
         topic: StateTopic,
@@ -72,7 +72,8 @@ pub enum RestoreError {
     },
     /// The input's partition count changed under live state.
     #[error(
-        "the input has {now} partitions, the state was made with {then}: keys live elsewhere now; rebuild from the input"
+        "the input has {now} partitions, the state was made with {then}: keys live elsewhere now, also for a rebuild; \
+         copy the input to one of its own (docs/operations.md, \"Changing the number of partitions\")"
     )]
     PartitionCountChanged {
         /// Now.

@@ -91,6 +91,7 @@ fn only_the_latest_record_of_a_key_counts() {
         last.2 = Some(b"\xff\xff".to_vec());
         let fault = restore(&log).unwrap_err();
         assert!(fault.contains(&format!("{topic:?} record of key t/s")), "{fault}");
+        assert!(fault.ends_with("; rebuild from the input"), "it says what to do: {fault}");
     }
 }
 

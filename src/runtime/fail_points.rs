@@ -41,3 +41,17 @@ pub(super) fn fail_point(name: &str) {
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub(super) fn fail_point(_: &str) {}
+
+/// Has the engine panic at every event with this id, if `REKINDLE_FAIL_POINT` is `event ID panic`.
+#[cfg(debug_assertions)]
+pub(super) fn arm(engine: &mut std::sync::Arc<crate::engine::EngineSettings>) {
+    let text = std::env::var("REKINDLE_FAIL_POINT").unwrap_or_default();
+    let Some(id) = text.strip_prefix("event ").and_then(|rest| rest.strip_suffix(" panic")) else { return };
+    let id = crate::model::ids::EventId::new(id).expect("an event id");
+    std::sync::Arc::make_mut(engine).panic_on = Some(id);
+}
+
+/// Nothing.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(super) fn arm(_: &mut std::sync::Arc<crate::engine::EngineSettings>) {}

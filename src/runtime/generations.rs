@@ -29,6 +29,23 @@ pub(super) struct Legacy {
     pub publish_from: Offset,
     /// What they decided, the newest generation's word where they differ.
     pub decisions: Vec<Decision>,
+    /// How many partitions the input had when they folded it, as far as a checkpoint tells.
+    pub partition_count: Option<i32>,
+}
+
+impl Legacy {
+    /// Takes note of how far a generation came.
+    fn see(&mut self, row: &encode::Row) {
+        let came_to = match row {
+            encode::Row::Partition(checkpoint) => {
+                self.partition_count = Some(checkpoint.partition_count);
+                checkpoint.next_offset
+            }
+            encode::Row::Rebuild(rebuild) => rebuild.publish_from,
+            _ => return,
+        };
+        self.publish_from = self.publish_from.max(came_to);
+    }
 }
 
 /// Whether a partition may begin to publish.
@@ -71,18 +88,22 @@ impl<'a> Generations<'a> {
     pub fn legacy(&mut self, reader: &StateReader, partition: PartitionId) -> Result<Legacy, KafkaError> {
         // First how far they came: what is read afterwards says of all records before which decisions were taken.
         let publish_from = self.published_up_to(partition)?.unwrap_or_default();
-        let mut legacy = Legacy { publish_from, decisions: Vec::new() };
+        let mut legacy = Legacy { publish_from, decisions: Vec::new(), partition_count: None };
         let mut annals = Annals::default();
         let numbers = self.existing(1..=self.settings.generation.number - 1)?;
         for number in numbers {
             let topic = self.settings.bookkeeping_of(number);
-            let mut from = |offset: Offset| legacy.publish_from = legacy.publish_from.max(offset);
-            let damaged = read_bookkeeping(reader, &topic, partition, &mut annals, &mut from)?;
+            let mut seen = |row: &encode::Row| legacy.see(row);
+            let damaged = read_bookkeeping(reader, &topic, partition, &mut annals, &mut seen)?;
             if damaged > 0 {
                 tracing::warn!(topic, partition = partition.0, records = damaged, "unreadable, passed over");
             }
         }
         legacy.decisions = annals.decisions().cloned().collect();
+        if legacy.partition_count.is_none() && partition != PartitionId(0) {
+            // A partition that came later has no checkpoint; the first one was there from the beginning.
+            legacy.partition_count = self.legacy(reader, PartitionId(0))?.partition_count;
+        }
         Ok(legacy)
     }
 
@@ -131,7 +152,7 @@ fn read_bookkeeping(
     topic: &str,
     partition: PartitionId,
     annals: &mut Annals,
-    from: &mut dyn FnMut(Offset),
+    seen: &mut dyn FnMut(&encode::Row),
 ) -> Result<usize, KafkaError> {
     let extent = reader.extent(topic, partition)?;
     if extent.end <= extent.begin {
@@ -155,8 +176,7 @@ fn read_bookkeeping(
     let mut damaged = 0;
     for (key, body) in latest {
         match encode::decode_row(&body) {
-            Ok(encode::Row::Partition(checkpoint)) => from(checkpoint.next_offset),
-            Ok(encode::Row::Rebuild(rebuild)) => from(rebuild.publish_from),
+            Ok(row @ (encode::Row::Partition(_) | encode::Row::Rebuild(_))) => seen(&row),
             Ok(_) => damaged += usize::from(annals.read(&key, &body).is_err()),
             Err(_) => damaged += 1,
         }

@@ -25,11 +25,22 @@ impl SharedShard {
     pub fn lock(&self) -> MutexGuard<'_, Shard> {
         self.shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Nothing goes on after this; the loop is told when it polls no more.
+    fn fail(&self, fault: ServiceFault) {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+    }
 }
 
 impl OwnershipListener for SharedShard {
     fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
-        self.lock().assigned(member_id, partitions);
+        let mut shard = self.lock();
+        let count = shard.shared.board.partition_count;
+        // Every record is judged by the number of partitions: with another one nothing may be folded any more.
+        match partitions.iter().copied().find(|partition| partition.0 >= count) {
+            Some(partition) => self.fail(ServiceFault::PartitionsAdded { partition, count }),
+            None => shard.assigned(member_id, partitions),
+        }
     }
 
     fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
@@ -39,7 +50,7 @@ impl OwnershipListener for SharedShard {
             let until = Instant::now() + REVOCATION;
             let stop = Arc::clone(&shard.shared.stop);
             if let Err(fault) = shard.publish(group, &|| Instant::now() > until || stop.expired()) {
-                self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+                self.fail(fault);
             }
         }
         shard.forget(partitions);

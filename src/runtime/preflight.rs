@@ -45,7 +45,10 @@ pub enum StartError {
     )]
     NothingToRebuild,
     /// Outputs go to the partition their input came from.
-    #[error("{topic} has {found} partitions, the input has {expected}: all topics need the same number")]
+    #[error(
+        "{topic} has {found} partitions, the input has {expected}: all topics need the same number, and the input's may \
+         not change while there is state; what to do is in docs/operations.md, \"Changing the number of partitions\""
+    )]
     PartitionCounts {
         /// The topic that differs.
         topic: String,
@@ -101,9 +104,18 @@ fn begin_generation(admin: &Admin, settings: &RuntimeSettings) -> Result<(), Sta
         return Err(StartError::NothingToRebuild);
     }
     let input = settings.topics.events.as_str();
-    match admin.partition_counts(&[input], FIRST_ANSWER)?[input] {
-        0 => Err(StartError::MissingTopics(vec![input.to_owned()])),
-        count => {
+    let earlier: Vec<_> = (1..settings.generation.number).map(|number| settings.bookkeeping_of(number)).collect();
+    let all: Vec<_> = earlier.iter().map(String::as_str).chain([input]).collect();
+    let counts = admin.partition_counts(&all, FIRST_ANSWER)?;
+    // 0: there is none any more.
+    let fewer = earlier.iter().find(|topic| (1..counts[input]).contains(&counts[topic.as_str()]));
+    match (counts[input], fewer) {
+        (0, _) => Err(StartError::MissingTopics(vec![input.to_owned()])),
+        (expected, Some(topic)) => {
+            let found = counts[topic.as_str()];
+            Err(StartError::PartitionCounts { topic: topic.clone(), found, expected })
+        }
+        (count, None) => {
             for report in admin.create_state_topics(&settings.topics, count)?.iter().filter(|r| r.created) {
                 tracing::info!(topic = report.topic, generation = settings.generation.number, "created");
             }

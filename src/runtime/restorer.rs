@@ -15,7 +15,7 @@ use super::board::{Phase, Slot};
 use super::fail_points::fail_point;
 use super::generations::{Generations, Handover, Legacy};
 use super::settings::{Generation, RuntimeSettings};
-use crate::engine::{Effects, Engine, Restoring, StateTopic, encode};
+use crate::engine::{Effects, Engine, RestoreError, Restoring, StateTopic, encode};
 use crate::kafka::headers;
 use crate::kafka::reader::StateReader;
 use crate::model::position::{Offset, PartitionId};
@@ -212,7 +212,13 @@ impl Restorer<'_, '_> {
                 "generation {number} has not been begun here; `rekindle run --rebuild` begins it"
             )));
         }
-        let Legacy { publish_from, decisions } = self.generations.legacy(reader, self.job.partition)?;
+        let Legacy { publish_from, decisions, partition_count } =
+            self.generations.legacy(reader, self.job.partition)?;
+        if let Some(then) = partition_count.filter(|then| *then != self.partition_count) {
+            // Else nearly everything that the input holds would be refused as misrouted, in silence.
+            let now = self.partition_count;
+            return Err(Fault::Refused(RestoreError::PartitionCountChanged { now, then }.to_string()));
+        }
         tracing::info!(
             partition = self.job.partition.0,
             generation = number,
@@ -247,7 +253,7 @@ impl Restorer<'_, '_> {
             }
             let Some(message) = message else { return true };
             let Err(fault) = apply(restoring, role, message) else { return true };
-            refused = Some(format!("{topic} offset {}: {fault}", message.offset()));
+            refused = Some(format!("{topic} offset {}: {fault}; rebuild from the input", message.offset()));
             false
         })?;
         match refused {

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 use super::board::Board;
+use super::fail_points;
 use super::preflight::{self, StartError};
 use super::settings::RuntimeSettings;
 use super::shard::Shared;
 use super::worker;
 use crate::http::port::QueryPort;
+use crate::model::position::PartitionId;
 use crate::telemetry::Metrics;
 
 /// From the request to stop until the last commit is given up, and until the process must be gone.
@@ -37,6 +39,17 @@ pub enum ServiceFault {
     /// A client cannot be created with these properties.
     #[error("Kafka client: {0}")]
     Client(String),
+    /// The input was given more partitions.
+    #[error(
+        "the input had {count} partitions when this process started, and now has a partition {partition}: keys live \
+         elsewhere now; what to do is in docs/operations.md, \"Changing the number of partitions\""
+    )]
+    PartitionsAdded {
+        /// The first one that is new.
+        partition: PartitionId,
+        /// Partitions at the start.
+        count: i32,
+    },
     /// The last batch could not be committed in time; it is processed again after the next start.
     #[error("shutdown: the last batch could not be committed in time; it will be processed again")]
     GaveUp,
@@ -95,7 +108,8 @@ pub struct Service {
 
 /// Checks the topics and starts the workers. Returns as soon as they run: whether they are ready is asked
 /// through the query port.
-pub fn start(settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service, StartError> {
+pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Service, StartError> {
+    fail_points::arm(&mut settings.engine);
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
     let board = Arc::new(Board::new(ready.partition_count, count));

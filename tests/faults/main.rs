@@ -14,6 +14,7 @@ mod args;
 mod instance;
 mod kinds;
 mod load;
+mod odd;
 mod protocol;
 mod run;
 mod soak;

@@ -88,6 +88,13 @@ impl Run {
         assert!(self.is_stopped(), "{} ended instead", self.log.display());
     }
 
+    /// The most memory it ever had resident, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.instance.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Its log so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("its log")).into_owned()

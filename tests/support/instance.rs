@@ -105,6 +105,7 @@ fn toml(settings: &RuntimeSettings) -> String {
     let (kafka, topics) = (&first.kafka, &first.topics);
     let dim = settings.engine.spaces.values().next().expect("the space `default`");
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    let registry = settings.registry.url.iter().map(|url| format!("[registry]\nurl = {url:?}\n")).collect::<String>();
     format!(
         "[application]
 generation = {generation}
@@ -135,7 +136,7 @@ idle_timeout_ms = {}
 retention_ms = {}
 [policy]
 valid_ms = {}
-",
+{registry}",
         kafka.brokers,
         kafka.group_id,
         kafka.instance_id,

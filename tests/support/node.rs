@@ -31,10 +31,23 @@ impl Node {
     }
 
     fn java(&self, arguments: &[&str]) -> Result<Command, String> {
+        let mut java = self.class(arguments)?;
+        java.arg(self.folder.join("server.properties"));
+        Ok(java)
+    }
+
+    fn class(&self, arguments: &[&str]) -> Result<Command, String> {
         let mut java = Command::new("java");
         java.args(JVM.split(' ')).arg(self.heap).args(["-cp", &format!("{}/*", libraries()?.display())]);
-        java.args(arguments).arg(self.folder.join("server.properties")).stdin(Stdio::null());
+        java.args(arguments).stdin(Stdio::null());
         Ok(java)
+    }
+
+    /// Runs one of Kafka's own tools, and hands over what it says.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let mut java = self.class(&[&[class], arguments].concat()).expect("found before");
+        let output = java.output().expect("java");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
     /// Starts it (again); when it answers is for its clients to find out.

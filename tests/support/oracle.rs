@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use rdkafka::message::Message;
+use sha2::{Digest, Sha256};
 
 use rekindle::engine::{Annals, Effects, Engine, OutValue, Record, Restoring, StateTopic, Topic, WriterSchema, encode};
 use rekindle::model::position::{Offset, PartitionId, Position};
@@ -54,6 +55,7 @@ pub fn replayed(settings: &RuntimeSettings) -> Outcome {
                 OutValue::Avro(v) | OutValue::Json(v) | OutValue::Raw(Some(v)) => Some(v.to_vec()),
                 OutValue::Tombstone | OutValue::Raw(None) => None,
             };
+            let value = value.map(|value| if record.topic == Topic::DeadLetters { abridged(value) } else { value });
             let sequence = outcome.sequences.entry((name(record.topic), partition.0)).or_default();
             sequence.push((record.key.map(<[u8]>::to_vec), value));
         }
@@ -182,11 +184,30 @@ pub fn published(settings: &RuntimeSettings) -> Outcome {
             continue;
         }
         for seen in records {
-            let value = if role == "dead letters" { seen.value.clone() } else { body(&seen) };
+            let value = if role == "dead letters" { letter(&seen) } else { body(&seen) };
             outcome.sequences.entry((role, seen.partition)).or_default().push((seen.key, value));
         }
     }
     outcome
+}
+
+/// Of a long dead letter its first 64 KiB, its length and its hash: more is not promised of one that its topic refuses.
+fn abridged(value: Vec<u8>) -> Vec<u8> {
+    const KEPT: usize = 64 << 10;
+    let (kept, rest) = value.split_at(value.len().min(KEPT));
+    if rest.is_empty() {
+        return value;
+    }
+    [kept, value.len().to_string().as_bytes(), hex::encode(Sha256::digest(&value)).as_bytes()].concat()
+}
+
+/// The same of one that was published, which may be whole or say the rest in its headers.
+fn letter(seen: &Seen) -> Option<Vec<u8>> {
+    let value = seen.value.clone()?;
+    match (seen.header("truncated"), seen.header("sha256")) {
+        (Some(length), Some(hash)) => Some([&value, length.as_bytes(), hash.as_bytes()].concat()),
+        _ => Some(abridged(value)),
+    }
 }
 
 fn fold_latest(role: &'static str, records: Vec<Seen>, outcome: &mut Outcome) {

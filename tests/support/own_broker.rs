@@ -31,6 +31,11 @@ impl OwnBroker {
         Ok(broker)
     }
 
+    /// Runs one of Kafka's own tools, and hands over what it says.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        self.node.tool(class, arguments)
+    }
+
     /// Starts it (again); see [`Self::wait`].
     pub fn begin(&mut self) {
         self.node.begin();

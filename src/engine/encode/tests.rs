@@ -232,6 +232,12 @@ fn dead_letters_keep_the_bytes() {
         ("__connect.errors.exception.message", "no"),
     ];
     assert_eq!(headers, expected);
+
+    // What came from Kafka without a key: it used to leave with an empty one.
+    effects.clear();
+    let keyless = Record { key: Some(b""), ..record };
+    engine.dead_letter(&keyless, &Rejection::new(RejectReason::Misrouted, "no"), &mut effects);
+    assert_eq!(effects.stream().next().unwrap().key, None);
 }
 
 /// A session as most are: one copy, an adapter, three metadata keys, UUIDs for event ids.

@@ -1,11 +1,16 @@
 //! The kinds of faults.
 
+mod bombs;
 mod broker;
 mod cluster;
 mod full;
 mod kills;
 mod many;
 mod members;
+mod partitions;
+mod poison;
+mod producers;
+mod records;
 mod signals;
 mod state;
 mod topics;
@@ -65,7 +70,7 @@ pub const ALL: &[Kind] = &[
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
     kind(
-        "open-transaction",
+        "open-on-state",
         "a transaction on the state topics stays open while they are restored",
         topics::open_transaction,
     ),
@@ -84,4 +89,23 @@ pub const ALL: &[Kind] = &[
     kind("disk-full", "the broker can write no further, ends, and comes back with room", full::disk),
     kind("queue-full", "a slow broker, and a producer's queue without room for a batch", full::queue),
     named("kill-100k", "kill -9 with 100,000 sessions: how long nothing is committed (only when named)", many::kill),
+    kind("poison-reasons", "a record for every reason of refusal", poison::reasons),
+    kind("poison-garbage", "one percent of the input is garbage, with kills", poison::with_garbage),
+    kind("poison-panic", "records that make the engine panic, with kills; then a rebuild", poison::with_panics),
+    kind(
+        "poison-bombs",
+        "Avro and JSON bombs, records above the limits, a registry that is down",
+        bombs::bombs_and_outage,
+    ),
+    kind("producers-odd", "producers that repeat, reorder and have clocks that are off", producers::odd),
+    kind("open-transaction", "a foreign producer leaves a transaction open on the input", producers::open_transaction),
+    kind("offsets-gone", "the group or some of its offsets are deleted while stopped", records::offsets_gone),
+    kind("offsets-ahead", "the group's offsets lie ahead of the checkpoint", records::ahead),
+    kind("record-missing", "one record of the state is missing or damaged; then a rebuild", records::missing),
+    kind(
+        "partitions-raised",
+        "the input is given more partitions, as it runs or between runs",
+        partitions::input_raised,
+    ),
+    kind("state-partitions", "a topic that holds state is given more partitions", partitions::output_raised),
 ];

@@ -28,6 +28,11 @@ pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
         }
         _ => offset_moved(stage),
     };
+    rebuild(stage, &how)
+}
+
+/// The start is refused, with what to do; then that is done.
+pub(super) fn rebuild(stage: &mut Stage<'_>, how: &str) -> Outcome {
     let refused = stage.start("a");
     refused.until_said("partition stopped", 1);
     let text = refused.text();
@@ -43,7 +48,7 @@ pub fn damaged(stage: &mut Stage<'_>) -> Outcome {
 }
 
 /// A topic is deleted and made anew. (Records alone cannot be deleted where a topic is compacted.)
-fn emptied(stage: &Stage<'_>, topic: &str) -> String {
+pub(super) fn emptied(stage: &Stage<'_>, topic: &str) -> String {
     let admin: AdminClient<_> =
         ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
