@@ -144,6 +144,18 @@ fn schemas_that_nest_by_name_are_refused() {
 }
 
 #[test]
+fn a_map_that_names_a_key_twice_is_refused_whatever_its_schema() {
+    // Our reader refused it, the Avro crate took the last value: one record was judged in two ways.
+    let datum = [&varint(2)[..], b"\x02a\x02\x02b\x04", &[0]].concat();
+    let (schema, body) = with_field(r#"{"type":"map","values":"long"}"#, &datum);
+    let writer = WriterSchema::parse(&schema).unwrap();
+    decode_with(&framed(&body), Some(&writer)).unwrap();
+    let at = body.iter().position(|b| *b == b'b').unwrap();
+    let twice = [&body[..at], b"a", &body[at + 1..]].concat();
+    assert_eq!(decode_with(&framed(&twice), Some(&writer)).unwrap_err().reason, RejectReason::Malformed);
+}
+
+#[test]
 fn data_that_end_early_are_refused_whatever_their_schema() {
     // The Avro crate takes the end of the bytes for nulls: an event cut before its last optional fields was taken
     // as one without them.

@@ -1,8 +1,9 @@
 //! How data of a writer's schema lie in their bytes, and a walk over them before the Avro crate builds a tree of
 //! values. That crate allocates what a schema announces, takes the end of the bytes for nulls, and goes as deep as
-//! types are named; a registry's schema is from outside. The walk allocates nothing.
+//! types are named; a registry's schema is from outside. The walk
+//! allocates nothing but a map's keys, which it lets stand once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, UuidSchema};
@@ -70,7 +71,7 @@ impl Layout {
         }
     }
 
-    fn value(&self, place: Place, reader: &mut Reader<'_>, left: &mut usize) -> Result<(), Malformed> {
+    fn value<'b>(&self, place: Place, reader: &mut Reader<'b>, left: &mut usize) -> Result<(), Malformed> {
         *left = left.checked_sub(1).filter(|left| *left > 0).ok_or_else(|| {
             *left = 0;
             Malformed
@@ -87,17 +88,21 @@ impl Layout {
             Shape::Union(variants) => self.value(variants[chosen(reader, variants.len())?], reader, left),
             Shape::Record(fields) => fields.iter().try_for_each(|field| self.value(*field, reader, left)),
             Shape::Array(items) => self.blocks(reader, |reader| self.value(*items, reader, left)),
-            Shape::Map(values) => self.blocks(reader, |reader| {
-                reader.text()?;
-                self.value(*values, reader, left)
-            }),
+            Shape::Map(values) => {
+                // The Avro crate would take the last of a key's values.
+                let mut keys = HashSet::new();
+                self.blocks(reader, |reader| match keys.insert(reader.text()?) {
+                    true => self.value(*values, reader, left),
+                    false => Err(Malformed),
+                })
+            }
         }
     }
 
-    fn blocks(
+    fn blocks<'b>(
         &self,
-        reader: &mut Reader<'_>,
-        mut item: impl FnMut(&mut Reader<'_>) -> Result<(), Malformed>,
+        reader: &mut Reader<'b>,
+        mut item: impl FnMut(&mut Reader<'b>) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         loop {
             let count = reader.block()?;
