@@ -55,7 +55,7 @@ const RULES: [Rule; 7] =
 fn the_repository_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
+    for folder in ["src", "tests", "benches", "examples", "fuzz/src", "fuzz/fuzz_targets"] {
         collect(&root.join(folder), &mut files);
     }
     assert!(files.len() > 20, "only {} files found", files.len());

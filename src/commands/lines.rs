@@ -63,7 +63,7 @@ impl<'a> Line<'a> {
             match name.as_str() {
                 "_key" => parsed.key = read(raw, "_key", "a string")?,
                 "_partition" => parsed.partition = Some(read(raw, "_partition", "a whole number")?),
-                "_offset" => parsed.offset = Some(read(raw, "_offset", "a whole number")?),
+                "_offset" => parsed.offset = Some(offset(raw)?),
                 "_timestamp" => parsed.timestamp = Some(read(raw, "_timestamp", "milliseconds since the epoch")?),
                 "_headers" => parsed.headers = read(raw, "_headers", "an object of strings")?,
                 "_value" => raw_value = Some(read::<Option<String>>(raw, "_value", "base64 or null")?),
@@ -87,6 +87,12 @@ impl<'a> Line<'a> {
         };
         Ok(parsed)
     }
+}
+
+fn offset(raw: &RawValue) -> Result<i64, LineFault> {
+    let (field, expected) = ("_offset", "a whole number from 0 to 9223372036854775806");
+    // There must be an offset behind it: that is where the log goes on.
+    read(raw, field, expected).ok().filter(|at| (0..i64::MAX).contains(at)).ok_or(LineFault { field, expected })
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(
@@ -213,6 +219,9 @@ mod tests {
         for (text, field) in [
             (r#"{"_partition":"0"}"#, "_partition"),
             (r#"{"_offset":1.5}"#, "_offset"),
+            (r#"{"_offset":-1}"#, "_offset"),
+            // The offset after it was computed, past the end of the range.
+            (r#"{"_offset":9223372036854775807}"#, "_offset"),
             (r#"{"_timestamp":"now"}"#, "_timestamp"),
             (r#"{"_headers":{"a":1}}"#, "_headers"),
             (r#"{"_value":"?"}"#, "_value"),

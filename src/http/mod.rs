@@ -9,4 +9,4 @@ mod request;
 mod server;
 pub mod settings;
 
-pub use server::{HttpServer, Mode, ServeError, serve};
+pub use server::{HttpServer, Mode, ServeError, router, serve};

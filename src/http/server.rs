@@ -95,9 +95,7 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-    let router =
-        router(App { port, metrics, engine, mode, started_at, started: Instant::now() }, address.ip().is_loopback());
+    let router = router(port, metrics, engine, mode, address.ip().is_loopback());
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
@@ -127,7 +125,17 @@ async fn run(listener: TcpListener, router: Router, stopped: oneshot::Receiver<(
     }
 }
 
-fn router(app: App, loopback: bool) -> Router {
+/// The edge's resources without a socket, for a server of one's own. `engine`: the settings by which embeddings in
+/// queries are checked; `loopback`: answer to names of this machine only, as behind a loopback address one must.
+pub fn router(
+    port: Arc<dyn QueryPort>,
+    metrics: Arc<Metrics>,
+    engine: Arc<EngineSettings>,
+    mode: Mode,
+    loopback: bool,
+) -> Router {
+    let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
+    let app = App { port, metrics, engine, mode, started_at, started: Instant::now() };
     let router = Router::new()
         .route("/", get(live::page))
         .route("/feed", get(live::feed))

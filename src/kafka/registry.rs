@@ -160,24 +160,30 @@ impl Registry {
     /// `None`: the registry knows that there is no such id.
     fn fetch(&self, id: u32) -> Result<Option<String>, RegistryFault> {
         let (status, text) = answer(self.agent.get(format!("{}/schemas/ids/{id}", self.base)).call())?;
-        match status {
-            200 => {
-                let found: SchemaAnswer = serde_json::from_str(&text)
-                    .map_err(|_| RegistryFault(format!("schema id {id} was answered without a schema")))?;
-                let avro = found.schema_type.is_none_or(|kind| kind == "AVRO");
-                Ok(avro.then_some(found.schema))
-            }
-            // Only the registry's own 404: a proxy's or a wrong path's proves nothing.
-            404 => match serde_json::from_str::<ErrorAnswer>(&text) {
-                Ok(error) if error.error_code / 100 == 404 || error.error_code == 404 => Ok(None),
-                _ => Err(RegistryFault("status 404 that is not the registry's".to_owned())),
-            },
-            _ => Err(RegistryFault(format!("schema id {id} was answered with status {status}"))),
-        }
+        schema_of(id, status, &text)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// What a registry's answer of this status and text says of schema `id`: the text of its Avro schema, or `None` if
+/// the registry has no such schema. Errors if it is no answer of a registry.
+pub fn schema_of(id: u32, status: u16, text: &str) -> Result<Option<String>, RegistryFault> {
+    match status {
+        200 => {
+            let found: SchemaAnswer = serde_json::from_str(text)
+                .map_err(|_| RegistryFault(format!("schema id {id} was answered without a schema")))?;
+            let avro = found.schema_type.is_none_or(|kind| kind == "AVRO");
+            Ok(avro.then_some(found.schema))
+        }
+        // Only the registry's own 404: a proxy's or a wrong path's proves nothing.
+        404 => match serde_json::from_str::<ErrorAnswer>(text) {
+            Ok(error) if error.error_code / 100 == 404 || error.error_code == 404 => Ok(None),
+            _ => Err(RegistryFault("status 404 that is not the registry's".to_owned())),
+        },
+        _ => Err(RegistryFault(format!("schema id {id} was answered with status {status}"))),
     }
 }
 

@@ -2,14 +2,16 @@
 //! Nothing unreadable ever becomes a default.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::error::FieldFault;
 use super::kv_row::{AdapterRow, KvRow, adapter, adapter_row, kv_copy, kv_row, text, word};
 use super::log::MAX_PAYLOAD_BYTES;
-use super::state::SessionState;
+use super::state::{MAX_METADATA_DEPTH, SessionState};
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::session::Status;
@@ -60,10 +62,28 @@ enum JsonRow<'a> {
     Signed(i64),
     Float(f64),
     Text(&'a str),
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "deeper")]
     List(Vec<JsonRow<'a>>),
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "deeper")]
     Object(Vec<(&'a str, JsonRow<'a>)>),
+}
+
+thread_local! {
+    /// Lists and objects around what is being read.
+    static AROUND: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Reads what a list or an object holds. Two bytes a level would otherwise take a record of a few kilobytes
+/// through the end of the stack, which nothing can catch.
+fn deeper<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let around = AROUND.get();
+    if around >= MAX_METADATA_DEPTH {
+        return Err(D::Error::custom("metadata is nested too deeply"));
+    }
+    AROUND.set(around + 1);
+    let read = T::deserialize(deserializer);
+    AROUND.set(around);
+    read
 }
 
 /// The bytes of a stored session.

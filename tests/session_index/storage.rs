@@ -6,6 +6,7 @@ use std::path::Path;
 use rekindle::SessionIndex;
 use rekindle::session_index::{IndexError, SessionState, TornTail};
 use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::support::*;
 
@@ -126,6 +127,29 @@ fn one_flipped_byte_anywhere_before_the_last_record_is_an_error_that_names_the_o
         }
         assert_eq!(fs::read(folder.path().join(LOG)).expect("the log"), bytes, "the file was touched");
     }
+}
+
+#[test]
+fn metadata_nested_without_end_is_damage() {
+    // Reading it went one level deeper for every two bytes, through the end of the stack.
+    let mut state = state("s-1", &[0.5, 0.0, -1.0]);
+    state.metadata.insert("k".to_owned(), serde_json::json!([[7]]));
+    let (folder, _) = stored(&[state]);
+    edit(folder.path(), |bytes| {
+        let payload = bytes.split_off(HEADER + 16);
+        // Two lists of one item, around a number.
+        let list = [6, 1];
+        let at = payload.windows(4).rposition(|w| w == [list, list].concat()).expect("the lists");
+        let deep = [&payload[..at], &list.repeat(200_000), &payload[at + 4..]].concat();
+        bytes.truncate(HEADER);
+        let (offset, len) = (HEADER as u64, (deep.len() as u32).to_le_bytes());
+        bytes.extend(len);
+        bytes.extend((xxh3_64_with_seed(&len, offset) as u32).to_le_bytes());
+        bytes.extend(xxh3_64_with_seed(&deep, offset).to_le_bytes());
+        bytes.extend(deep);
+    });
+    let fault = SessionIndex::new(folder.path(), 3).expect_err("too deep");
+    assert!(matches!(fault, IndexError::Damaged { offset: 16, .. }), "{fault}");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::schema::{Name, RecordSchema};
+use apache_avro::schema::Name;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 
 use super::codec::{DatumFault, EVENT, cap_allocation, fingerprint};
+use super::layout::{Layout, WalkFault};
 use super::strict;
 use super::wire::{Body, Event, Metadata, SessionEvent, Unpacked};
 use crate::engine::positional;
@@ -16,7 +17,14 @@ use crate::model::verdict::{RejectReason, Rejection};
 #[derive(Debug)]
 pub struct WriterSchema {
     /// `None`: it lays bytes out as ours does.
-    other: Option<Box<Schema>>,
+    other: Option<Box<Other>>,
+}
+
+/// A schema whose records have to be resolved.
+#[derive(Debug)]
+struct Other {
+    schema: Schema,
+    layout: Layout,
 }
 
 impl WriterSchema {
@@ -31,11 +39,9 @@ impl WriterSchema {
         if schema.name().map(Name::to_string) != EVENT.schema.name().map(Name::to_string) {
             return Err("is not the record rekindle.SessionEvent".to_owned());
         }
-        if is_recursive(&schema, &mut Vec::new()) {
-            return Err("is recursive".to_owned());
-        }
+        let layout = Layout::of(&schema)?;
         match SchemaCompatibility::can_read(&schema, EVENT.schema) {
-            Ok(_) => Ok(WriterSchema { other: Some(Box::new(schema)) }),
+            Ok(_) => Ok(WriterSchema { other: Some(Box::new(Other { schema, layout })) }),
             Err(_) => Err("cannot be read as rekindle.SessionEvent".to_owned()),
         }
     }
@@ -44,7 +50,7 @@ impl WriterSchema {
     pub(super) fn read<'a>(&self, body: &'a [u8]) -> Result<Event<'a>, Rejection> {
         match &self.other {
             None => read(body),
-            Some(schema) => read_resolved(schema, body),
+            Some(other) => read_resolved(other, body),
         }
     }
 }
@@ -70,9 +76,13 @@ fn read(body: &[u8]) -> Result<Event<'_>, Rejection> {
 }
 
 /// The slow path: a tree of values, resolved against our schema. The Avro crate's serde reader cannot resolve.
-fn read_resolved(writer: &Schema, body: &[u8]) -> Result<Event<'static>, Rejection> {
+fn read_resolved(writer: &Other, body: &[u8]) -> Result<Event<'static>, Rejection> {
+    writer.layout.walk(body).map_err(|fault| match fault {
+        WalkFault::Datum(fault) => refusal(&fault),
+        WalkFault::TooMany => Rejection::new(RejectReason::Malformed, "the datum holds more than 524288 values"),
+    })?;
     let malformed = |_| Rejection::new(RejectReason::Malformed, "no datum of its schema");
-    let reader = GenericDatumReader::builder(writer).reader_schema(EVENT.schema).build().map_err(malformed)?;
+    let reader = GenericDatumReader::builder(&writer.schema).reader_schema(EVENT.schema).build().map_err(malformed)?;
     let mut rest = body;
     let value = reader.read_value(&mut rest).map_err(malformed)?;
     if !rest.is_empty() {
@@ -126,21 +136,4 @@ fn compact(metadata: &mut Metadata<'_>) -> Result<(), Rejection> {
         }
     }
     Ok(())
-}
-
-/// Whether a named type holds itself: a short hostile datum could then nest without bound.
-fn is_recursive(schema: &Schema, open: &mut Vec<Name>) -> bool {
-    match schema {
-        Schema::Ref { name } => open.contains(name),
-        Schema::Array(array) => is_recursive(&array.items, open),
-        Schema::Map(map) => is_recursive(&map.types, open),
-        Schema::Union(union) => union.variants().iter().any(|variant| is_recursive(variant, open)),
-        Schema::Record(RecordSchema { name, fields, .. }) => {
-            open.push(name.clone());
-            let found = fields.iter().any(|field| is_recursive(&field.schema, open));
-            open.pop();
-            found
-        }
-        _ => false,
-    }
 }

@@ -5,6 +5,7 @@ mod avro;
 pub(crate) mod codec;
 mod fault;
 mod json;
+mod layout;
 mod lent;
 mod strict;
 pub mod wire;

@@ -22,7 +22,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads exactly one value.
-    pub(super) fn whole<T>(
+    pub fn whole<T>(
         bytes: &'b [u8],
         read: impl FnOnce(&mut Reader<'b>) -> Result<T, Malformed>,
     ) -> Result<T, DatumFault> {
@@ -147,8 +147,9 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// So many bytes.
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
+    pub fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
         self.rest = rest;
         Ok(taken)

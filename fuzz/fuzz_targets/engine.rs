@@ -1,0 +1,4 @@
+//! The fuzzer's entry to `engine`; what it does is in `src`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| rekindle_fuzz::run("engine", input));
