@@ -21,7 +21,7 @@ use crate::model::position::{Offset, PartitionId};
 /// What a commit of offsets needs, and the member it is for.
 pub struct Membership {
     /// Sent with the offsets.
-    pub metadata: ConsumerGroupMetadata,
+    pub metadata: Arc<ConsumerGroupMetadata>,
     /// Changes when the group has dropped the member and it joined again, whoever was told of it. (Under
     /// `group.protocol=consumer` it stays; there the broker refuses what an earlier membership sends.)
     pub member_id: String,
@@ -211,7 +211,7 @@ impl<L: OwnershipListener> GroupConsumer<L> {
 
 /// The metadata first: if the id is still the wanted one afterwards, the metadata is of that member, too.
 fn membership<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Membership> {
-    let metadata = consumer.group_metadata()?;
+    let metadata = Arc::new(consumer.group_metadata()?);
     Some(Membership { metadata, member_id: member_id(consumer) })
 }
 

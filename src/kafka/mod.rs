@@ -5,6 +5,7 @@ pub mod client;
 pub mod consumer;
 pub mod groups;
 pub mod headers;
+mod offsets_call;
 pub mod partitions;
 pub mod producer;
 mod producer_faults;

@@ -4,9 +4,10 @@
 //! Calls wait in slices and resume (librdkafka keeps a timed-out call going), so that a caller that has to
 //! leave can.
 
-use std::sync::Mutex;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -17,6 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{base_config, trace_line};
+use super::offsets_call::OffsetsCall;
 pub use super::producer_faults::{DeliveryFault, TransactionFault};
 use super::producer_faults::{classify, is_permanent};
 use super::settings::KafkaSettings;
@@ -24,6 +26,8 @@ use crate::model::position::PartitionId;
 
 /// How long a transaction may be open until the broker ends it and fences the producer.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// After so much longer what was asked in a transaction will not be answered any more.
+const ANSWERS: Duration = Duration::from_secs(5);
 /// How long one slice of a transactional call may block.
 const SLICE: Duration = Duration::from_secs(2);
 /// The same for a call that waits for events which only a poll serves.
@@ -82,7 +86,10 @@ impl ProducerContext for Reports {
 
 /// A producer with a transactional id.
 pub struct TransactionalProducer {
-    inner: BaseProducer<Reports>,
+    inner: Arc<BaseProducer<Reports>>,
+    offsets: OffsetsCall,
+    /// See [`Self::is_over`].
+    over_at: Cell<Instant>,
 }
 
 impl TransactionalProducer {
@@ -105,7 +112,10 @@ impl TransactionalProducer {
             .set("enable.idempotence", "true")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.max.bytes", max_message_bytes.to_string());
-        Ok(TransactionalProducer { inner: BaseProducer::from_config_and_context(&config, Reports::default())? })
+        let inner = Arc::new(BaseProducer::from_config_and_context(&config, Reports::default())?);
+        let caller = Arc::clone(&inner);
+        let offsets = OffsetsCall::new(move |offsets, group| caller.send_offsets_to_transaction(offsets, group, SLICE));
+        Ok(TransactionalProducer { inner, offsets, over_at: Cell::new(Instant::now()) })
     }
 
     /// Settles what an earlier holder of the id left open and takes the id over.
@@ -118,6 +128,7 @@ impl TransactionalProducer {
         self.inner.poll(Duration::ZERO);
         self.inner.context().disturbed.store(false, Ordering::Relaxed);
         self.undelivered();
+        self.over_at.set(Instant::now() + TRANSACTION_TIMEOUT + ANSWERS);
         self.inner.begin_transaction().map_err(|e| self.sorted(e))
     }
 
@@ -157,18 +168,38 @@ impl TransactionalProducer {
             if give_up() {
                 return Err(TransactionFault::GaveUp);
             }
+            if self.is_over() {
+                let count = self.inner.in_flight_count();
+                return Err(TransactionFault::Fatal(format!("{count} records are neither delivered nor refused")));
+            }
         }
         Ok(self.undelivered())
+    }
+
+    /// The transaction has timed out long ago, and so has all that belongs to it. What was not answered by now never
+    /// will be; the producer is of no more use.
+    fn is_over(&self) -> bool {
+        Instant::now() > self.over_at.get()
     }
 
     /// Adds input offsets to the transaction. `group` must be fresh: no consumer poll since it was taken.
     pub fn send_offsets(
         &self,
         offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        group: &Arc<ConsumerGroupMetadata>,
         give_up: &dyn Fn() -> bool,
     ) -> Result<(), TransactionFault> {
-        self.resume_until_done(give_up, || self.inner.send_offsets_to_transaction(offsets, group, SLICE))
+        loop {
+            let Some(answer) = self.offsets.make(offsets, group, &|| give_up() || self.is_over()) else {
+                return Err(match give_up() {
+                    true => TransactionFault::GaveUp,
+                    false => TransactionFault::Fatal("no answer to the offsets".to_owned()),
+                });
+            };
+            if self.is_done(answer, give_up)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Commits. Call [`Self::drain`] first.
@@ -180,8 +211,12 @@ impl TransactionalProducer {
     /// sequence numbers, which fail the next transaction. The call comes back in short slices, between which
     /// the delivery reports it waits for are served.
     pub fn abort(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
+        let until = Instant::now() + TRANSACTION_TIMEOUT + ANSWERS;
         loop {
             let Err(error) = self.inner.abort_transaction(SHORT_SLICE) else { return Ok(()) };
+            if Instant::now() > until {
+                return Err(TransactionFault::Fatal(format!("no answer to the abort: {error}")));
+            }
             if let Some(fault) = classify(error) {
                 return Err(fault);
             }
@@ -221,19 +256,24 @@ impl TransactionalProducer {
         give_up: &dyn Fn() -> bool,
         mut call: impl FnMut() -> Result<(), KafkaError>,
     ) -> Result<(), TransactionFault> {
-        loop {
-            let Err(error) = call() else { return Ok(()) };
-            tracing::debug!(%error, "transactional call");
-            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
-                self.inner.context().disturbed.store(true, Ordering::Relaxed);
-            }
-            if let Some(fault) = classify(error) {
-                return Err(fault);
-            }
-            if give_up() {
-                return Err(TransactionFault::GaveUp);
-            }
-            self.serve();
+        while !self.is_done(call(), give_up)? {}
+        Ok(())
+    }
+
+    /// Whether a call is done; else it has to be made again.
+    fn is_done(&self, answer: Result<(), KafkaError>, give_up: &dyn Fn() -> bool) -> Result<bool, TransactionFault> {
+        let Err(error) = answer else { return Ok(true) };
+        tracing::debug!(%error, "transactional call");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
+            self.inner.context().disturbed.store(true, Ordering::Relaxed);
         }
+        if let Some(fault) = classify(error) {
+            return Err(fault);
+        }
+        if give_up() {
+            return Err(TransactionFault::GaveUp);
+        }
+        self.serve();
+        Ok(false)
     }
 }

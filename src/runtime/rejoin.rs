@@ -8,7 +8,10 @@ use crate::kafka::consumer::PollFault;
 
 /// How long the session of an earlier life may take to end: 45 s are the brokers' default.
 const RELEASE: Duration = Duration::from_secs(90);
-/// Being fenced twice within this time means that another process uses the same id.
+/// Being fenced so often within this time means that another process uses the same id: two of them fence each other
+/// every few seconds. The loss of a group's coordinator can fence a member of its own self, and then again.
+const FENCINGS: usize = 3;
+/// See [`FENCINGS`].
 const FENCING_WINDOW: Duration = Duration::from_secs(60);
 /// Being refused again within this time means that it is not the client that is refused.
 const REFUSAL_WINDOW: Duration = Duration::from_secs(2);
@@ -43,7 +46,7 @@ impl Gone {
 #[derive(Debug, Default)]
 pub(super) struct Rejoin {
     unreleased: Option<Instant>,
-    fenced: Option<Instant>,
+    fenced: Vec<Instant>,
     refused: Option<Instant>,
 }
 
@@ -58,8 +61,9 @@ impl Rejoin {
             }
             Gone::Fenced(cause) => {
                 self.unreleased = None;
-                let before = self.fenced.replace(now);
-                (before.is_some_and(|at| now.duration_since(at) < FENCING_WINDOW), cause)
+                self.fenced.retain(|at| now.duration_since(*at) < FENCING_WINDOW);
+                self.fenced.push(now);
+                (self.fenced.len() >= FENCINGS, cause)
             }
             Gone::Refused(cause) => {
                 let before = self.refused.replace(now);
@@ -91,11 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn fenced_once_is_an_old_self_and_twice_is_another_process() {
+    fn fenced_once_or_twice_is_an_old_self_and_again_another_process() {
         let mut rejoin = Rejoin::default();
         assert_eq!(rejoin.after(Gone::Unreleased("held".to_owned()), "m"), Ok(()));
         assert_eq!(rejoin.after(Gone::Fenced("once".to_owned()), "m"), Ok(()));
-        let fault = rejoin.after(Gone::Fenced("twice".to_owned()), "m").unwrap_err();
-        assert_eq!(fault, ServiceFault::Fenced { id: "m (group member)".to_owned(), cause: "twice".to_owned() });
+        assert_eq!(rejoin.after(Gone::Fenced("by a late answer".to_owned()), "m"), Ok(()));
+        let fault = rejoin.after(Gone::Fenced("again".to_owned()), "m").unwrap_err();
+        assert_eq!(fault, ServiceFault::Fenced { id: "m (group member)".to_owned(), cause: "again".to_owned() });
     }
 }

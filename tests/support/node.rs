@@ -52,7 +52,9 @@ impl Node {
 
     /// Starts it (again); when it answers is for its clients to find out.
     pub fn begin(&mut self) {
-        let log = std::fs::File::create(self.folder.join("log")).expect("a log");
+        // Of all its lives: what it did at the end of one tells what it does in the next.
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let log = log.expect("a log");
         let errors = log.try_clone().expect("a handle");
         let mut java = self.java(&["kafka.Kafka"]).expect("found before");
         let child = java.stdout(log).stderr(errors).spawn().expect("java");
