@@ -19,6 +19,7 @@ mod restorer;
 mod retry;
 mod service;
 pub mod settings;
+mod settled;
 mod shard;
 mod take;
 mod worker;

@@ -21,7 +21,7 @@ use crate::kafka::reader::StateReader;
 use crate::model::position::{Offset, PartitionId};
 
 /// Pause between attempts while the cluster does not answer.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// How long a client is asked in vain until a new one is made: where it saw a partition without a leader, it may believe
 /// so until its metadata expire after minutes, and answer without asking anybody.
 const SAME_CLIENT: Duration = Duration::from_secs(2);
@@ -77,7 +77,7 @@ pub(super) struct Start {
     pub opening: Option<Effects>,
 }
 
-enum Fault {
+pub(super) enum Fault {
     Cancelled,
     Again(KafkaError),
     Refused(String),
@@ -112,10 +112,10 @@ pub(super) fn run(settings: &RuntimeSettings, partition_count: i32, jobs: Receiv
     }
 }
 
-struct Restorer<'a, 's> {
+pub(super) struct Restorer<'a, 's> {
     settings: &'s RuntimeSettings,
     partition_count: i32,
-    job: &'a Job,
+    pub job: &'a Job,
     generations: &'a mut Generations<'s>,
 }
 
@@ -191,19 +191,6 @@ impl Restorer<'_, '_> {
         Ok((engine, Start { committed, next, opening }))
     }
 
-    /// Waits until no transaction that may change what lies below `end` is open.
-    fn until_settled_up_to(&self, end: Offset, reader: &StateReader, topic: &str) -> Result<(), Fault> {
-        let partition = self.job.partition;
-        let mut told = false;
-        while !self.persevere(|| reader.settled(topic, partition, end))? {
-            if !std::mem::replace(&mut told, true) {
-                tracing::info!(partition = partition.0, topic, end = end.0, "a transaction is open on a state topic");
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
-
     /// Begins a rebuild: what earlier generations published and decided is made known to the engine.
     fn open(&mut self, reader: &StateReader, engine: &mut Engine) -> Result<Effects, Fault> {
         let Generation { number, rebuild, .. } = self.settings.generation;
@@ -264,7 +251,7 @@ impl Restorer<'_, '_> {
     }
 
     /// Asks again until there is an answer, nobody wants it any more, or it is time for a new client.
-    fn persevere<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, Fault> {
+    pub fn persevere<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, Fault> {
         let mut told = false;
         let until = Instant::now() + SAME_CLIENT;
         loop {
