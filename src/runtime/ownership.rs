@@ -26,6 +26,12 @@ impl SharedShard {
         self.shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The worker panicked, and its consumer is being closed. What the shard holds may be committed already: whoever is
+    /// next restores what is.
+    fn is_broken(&self) -> bool {
+        self.shard.is_poisoned() || std::thread::panicking()
+    }
+
     /// Nothing goes on after this; the loop is told when it polls no more.
     fn fail(&self, fault: ServiceFault) {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
@@ -46,7 +52,7 @@ impl OwnershipListener for SharedShard {
     fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]) {
         fail_point("during_rebalance");
         let mut shard = self.lock();
-        if group.is_some() && !shard.unresolved {
+        if group.is_some() && !shard.unresolved && !self.is_broken() {
             let until = Instant::now() + REVOCATION;
             let stop = Arc::clone(&shard.shared.stop);
             if let Err(fault) = shard.publish(group, &|| Instant::now() > until || stop.expired()) {

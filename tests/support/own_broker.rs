@@ -108,7 +108,6 @@ group.consumer.min.session.timeout.ms=1000
 group.consumer.session.timeout.ms=3000
 group.consumer.min.heartbeat.interval.ms=100
 group.consumer.heartbeat.interval.ms=500
-transaction.abort.timed.out.transaction.cleanup.interval.ms=5000
 log.index.size.max.bytes=65536
 auto.create.topics.enable=false
 ";

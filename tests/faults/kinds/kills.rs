@@ -84,3 +84,10 @@ pub fn panic(stage: &mut Stage<'_>) -> Outcome {
     let point = ["before_begin", "before_send_offsets", "before_commit", "after_commit"][stage.dice.below(4) as usize];
     at(stage, point, 30, "panic")
 }
+
+/// What the worker holds was committed: its consumer, closed as it goes, must not have it published again.
+pub fn panic_after_commit(stage: &mut Stage<'_>) -> Outcome {
+    // The other one still works as it goes.
+    stage.settings.workers = 2;
+    at(stage, "after_commit", 30, "panic")
+}

@@ -61,6 +61,7 @@ pub const ALL: &[Kind] = &[
     kind("kill-in-restore", "kill -9 while state is restored", kills::in_restore),
     kind("kill-in-rebalance", "kill -9 while partitions are given away", kills::in_rebalance),
     kind("panic", "a worker panics outside of the engine", kills::panic),
+    kind("panic-after-commit", "the same right after a commit", kills::panic_after_commit),
     kind("term", "SIGTERM under load, again and again", signals::term),
     quick("zombie", "SIGSTOP until the membership is lost, then SIGCONT", signals::zombie),
     kind("zombie-in-transaction", "the same in the middle of a transaction", signals::zombie_in_transaction),
