@@ -2,24 +2,26 @@
 //! assertions: in what users run a fail point is nothing, whatever the environment says.
 
 /// Strikes here if `REKINDLE_FAIL_POINT` says so: `NAME PASS ACTION`, at the `PASS`th time (from 1) that `NAME` is
-/// passed. `ACTION`: `panic`; `hold PATH` makes that file and waits until somebody removes it; anything else names a
-/// signal (`KILL`, `STOP`) that the process sends to itself.
+/// passed; several of these with `;` between them. `ACTION`: `panic`; `hold PATH` makes that file and waits until
+/// somebody removes it; anything else names a signal (`KILL`, `STOP`) that the process sends to itself.
 #[cfg(debug_assertions)]
 pub(super) fn fail_point(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static WANTED: OnceLock<Option<[String; 4]>> = OnceLock::new();
-    static PASSES: AtomicU64 = AtomicU64::new(0);
+    static WANTED: OnceLock<Vec<([String; 4], AtomicU64)>> = OnceLock::new();
     let wanted = WANTED.get_or_init(|| {
-        let text = std::env::var("REKINDLE_FAIL_POINT").ok()?;
-        let mut words = text.split(' ').map(str::to_owned);
-        Some([words.next()?, words.next()?, words.next()?, words.next().unwrap_or_default()])
+        let text = std::env::var("REKINDLE_FAIL_POINT").unwrap_or_default();
+        let point = |point: &str| {
+            let mut words = point.split_whitespace().map(str::to_owned);
+            Some([words.next()?, words.next()?, words.next()?, words.next().unwrap_or_default()])
+        };
+        text.split(';').filter_map(point).map(|point| (point, AtomicU64::new(0))).collect()
     });
-    let Some([point, pass, action, path]) = wanted else { return };
-    if point != name || (PASSES.fetch_add(1, Ordering::Relaxed) + 1).to_string() != *pass {
-        return;
-    }
+    let strikes = |([point, pass, ..], passes): &&([String; 4], AtomicU64)| {
+        point == name && (passes.fetch_add(1, Ordering::Relaxed) + 1).to_string() == *pass
+    };
+    let Some(([_, _, action, path], _)) = wanted.iter().find(strikes) else { return };
     tracing::error!(name, action, "fail point");
     match action.as_str() {
         "panic" => panic!("fail point {name}"),

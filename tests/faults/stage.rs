@@ -156,7 +156,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits until something is so, in vain if state is refused meanwhile.
-    fn until<T: std::fmt::Debug>(&self, what: &str, state: impl Fn() -> T, so: impl Fn(&T) -> bool) {
+    pub fn until<T: std::fmt::Debug>(&self, what: &str, state: impl Fn() -> T, so: impl Fn(&T) -> bool) {
         let refused_or = |seen: &(T, Option<String>)| seen.1.is_some() || so(&seen.0);
         let (_, refused) = eventually(what, || (state(), self.refused()), refused_or);
         assert_eq!(refused, None, "nothing was done to the state");

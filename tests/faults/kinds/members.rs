@@ -1,5 +1,6 @@
 //! Members of the group: two with one id, many that come and go, more and fewer, and one that is too slow to stay.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Outcome;
@@ -92,40 +93,64 @@ pub fn slow(stage: &mut Stage<'_>) -> Outcome {
 }
 
 /// A member has sent its offsets and is out of the group; while the next owner restores, it commits after all. That
-/// commit counts, and the next owner must begin behind it.
+/// commit counts, and the next owner must begin behind it. The member comes back only when the next owner has restored:
+/// else the partition might be taken away again, and restored from what is committed by then.
 pub fn late_commit(stage: &mut Stage<'_>) -> Outcome {
-    let (first, mark) = holding(stage, "before_commit");
+    let committed = stage.path("committed");
+    let then = |pass| format!("; after_commit {pass} hold {}", committed.display());
+    let (first, mark) = holding_then(stage, "before_commit", then);
     let before = stage.offsets();
     let second = stage.start("b");
-    second.until_said("restore waits", 1);
-    let earlier = first.text().len();
+    let waits = "restore waits partition=";
+    second.until_said(waits, 1);
+    let partition = number_after(&second.text(), waits).expect("just seen") as usize;
     std::fs::remove_file(mark).expect("it held");
-    // Whoever gets a partition in the end.
-    let all = stage.settings.topics.partitions as usize;
-    let texts = || [first.text().split_off(earlier), second.text()].concat();
-    let restored = |text: &String| text.matches("restored partition=").count();
-    eventually("restored", || restored(&texts()), |count| *count >= all);
+    let aborted = || first.said("transaction aborted") + first.said("the fate of a transaction is open") > 0;
+    eventually("it commits", || committed.exists() || aborted(), |over| *over);
+    let after = stage.offsets();
+    if !committed.exists() || after[partition] == before[partition] {
+        return Outcome::Missed(
+            "its transaction was aborted before, or was not what the next owner waited for".to_owned(),
+        );
+    }
+    let restored = format!("restored partition={partition} next_offset=");
+    stage.until("restored", || number_after(&second.text(), &restored), Option::is_some);
+    let next = number_after(&second.text(), &restored).expect("just seen");
+    // Whatever was looked up before the commit was then looked up anew after it.
+    let anew = second.said("restore waits for the cluster") > 0;
+    std::fs::remove_file(committed).expect("it held");
+    first.until_said("revoked", 1);
     stage.until_more(100);
-    let text = texts();
-    let further = (0..before.len()).any(|partition| {
-        let restored = format!("restored partition={partition} next_offset=");
-        let next = text.lines().find_map(|line| line.split_once(&restored)?.1.split(' ').next()?.parse::<i64>().ok());
-        next.is_some_and(|next| next > before[partition])
-    });
-    match further {
-        true => Outcome::Struck("it committed while the next owner waited".to_owned(), vec![first, second]),
-        false => Outcome::Missed("its transaction was aborted before".to_owned()),
+    let before = before[partition];
+    assert!(next > before, "partition {partition} was restored from {next}, before the commit");
+    match anew {
+        true => Outcome::Missed("the next owner had begun anew".to_owned()),
+        false => Outcome::Struck(
+            format!("partition {partition} went from {before} to {next} while the next owner waited"),
+            vec![first, second],
+        ),
     }
 }
 
+/// The first number in a text that follows these words.
+fn number_after(text: &str, words: &str) -> Option<i64> {
+    text.lines().find_map(|line| line.split_once(words)?.1.split(' ').next()?.parse().ok())
+}
+
 /// An instance that holds at `point`, alone, with all partitions, and the file to remove to let it go on.
-fn holding(stage: &mut Stage<'_>, point: &str) -> (Run, std::path::PathBuf) {
+fn holding(stage: &mut Stage<'_>, point: &str) -> (Run, PathBuf) {
+    holding_then(stage, point, |_| String::new())
+}
+
+/// The same with further fail points, by the pass at which it holds.
+fn holding_then(stage: &mut Stage<'_>, point: &str, then: impl FnOnce(u64) -> String) -> (Run, PathBuf) {
     stage.settings.workers = 1;
     let mut settings = stage.settings_of("a");
     settings.kafka.properties.insert("max.poll.interval.ms".to_owned(), "2500".to_owned());
     let mark = stage.path("holds");
     let pass = 5 + stage.dice.below(30);
-    let run = stage.start_with(&settings, &[], Some(&format!("{point} {pass} hold {}", mark.display())));
+    let points = format!("{point} {pass} hold {}{}", mark.display(), then(pass));
+    let run = stage.start_with(&settings, &[], Some(&points));
     eventually("it holds", || mark.exists(), |holds| *holds);
     (run, mark)
 }
