@@ -15,11 +15,13 @@ mod queries;
 mod rebuild;
 mod refusals;
 mod rejoin;
+mod restore_fault;
 mod restorer;
 mod retry;
 mod service;
 pub mod settings;
 mod shard;
+mod state_record;
 mod take;
 mod worker;
 
