@@ -26,6 +26,7 @@ mod queries;
 pub mod query;
 pub mod record;
 pub mod restore;
+mod restore_error;
 #[cfg(test)]
 mod restore_tests;
 pub mod settings;
@@ -45,5 +46,6 @@ pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic}
 pub use process::Engine;
 pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
 pub use record::{Record, WriterSchema};
-pub use restore::{RestoreError, Restoring, StateTopic};
+pub use restore::{Restoring, StateTopic};
+pub use restore_error::RestoreError;
 pub use settings::{EngineSettings, OutputFormat};

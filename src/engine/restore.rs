@@ -8,6 +8,7 @@ use crate::engine::encode::{self, Row};
 use crate::engine::index::SpaceIndex;
 use crate::engine::ledger;
 use crate::engine::process::Engine;
+use crate::engine::restore_error::RestoreError;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Tenant, columns, leave};
 use crate::model::bookkeeping::{Checkpoint, TopicDigest, WorkTask};
@@ -22,65 +23,6 @@ pub enum StateTopic {
     Vectors,
     /// `session-bookkeeping`
     Bookkeeping,
-}
-
-/// Why the state cannot be used. Each message says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// A record of a state topic cannot be read.
-    #[error("{topic:?} record of key {key}: {fault}; rebuild from the input")]
-    Unreadable {
-        /// Where.
-        topic: StateTopic,
-        /// Its key, printable part.
-        key: String,
-        /// What is wrong.
-        fault: String,
-    },
-    /// State exists, but no checkpoint.
-    #[error("state records exist but no checkpoint; rebuild from the input")]
-    NoCheckpoint,
-    /// The group has an offset, but there is no state.
-    #[error(
-        "the group's offset is {group}, but the state topics are empty: they were deleted or belong to another group; rebuild from the input"
-    )]
-    NoState {
-        /// The group's.
-        group: i64,
-    },
-    /// Counts or digests differ from the checkpoint.
-    #[error(
-        "{topic:?} holds {found} live keys, the checkpoint says {expected}, or their contents differ: records are missing, extra or damaged; rebuild from the input"
-    )]
-    DigestMismatch {
-        /// Where.
-        topic: StateTopic,
-        /// Live keys found.
-        found: u64,
-        /// Live keys recorded.
-        expected: u64,
-    },
-    /// The group's committed offset is not the checkpoint's.
-    #[error(
-        "the group's offset is {group}, the checkpoint's {checkpoint}: the offsets were reset or the state belongs to another group; set the group's offset to the checkpoint's, or rebuild"
-    )]
-    OffsetMismatch {
-        /// The group's.
-        group: i64,
-        /// The checkpoint's.
-        checkpoint: i64,
-    },
-    /// The input's partition count changed under live state.
-    #[error(
-        "the input has {now} partitions, the state was made with {then}: keys live elsewhere now, also for a rebuild; \
-         copy the input to one of its own (docs/operations.md, \"Changing the number of partitions\")"
-    )]
-    PartitionCountChanged {
-        /// Now.
-        now: i32,
-        /// At the checkpoint.
-        then: i32,
-    },
 }
 
 /// Builds an engine from state records: all states, then all vectors, then bookkeeping, each in log order.
@@ -195,13 +137,17 @@ impl Restoring {
         self.engine.stream_time = checkpoint.stream_time;
         self.engine.next_offset = Some(checkpoint.next_offset);
         if let Some((key, fault)) = self.unread.iter().min() {
-            return Err(unreadable(StateTopic::States, key, fault));
+            return Err(RestoreError::unreadable(StateTopic::States, key, fault));
         }
+        // Before anything that belongs to a session is missed: a state that is gone is not the vector's fault.
+        check_digest(StateTopic::States, self.engine.ledger.states, checkpoint.states)?;
         for (key, body) in std::mem::take(&mut self.unplaced) {
-            self.place_vector(&key, &body).map_err(|fault| unreadable(StateTopic::Vectors, &key, &fault))?;
+            let fail = |fault| RestoreError::unreadable(StateTopic::Vectors, &key, fault);
+            self.place_vector(&key, &body).map_err(fail)?;
         }
+        check_digest(StateTopic::Vectors, self.engine.ledger.vectors, checkpoint.vectors)?;
         self.load_rows()?;
-        self.check_digests(&checkpoint)?;
+        check_digest(StateTopic::Bookkeeping, self.engine.ledger.rows, checkpoint.bookkeeping)?;
         self.settle();
         Ok((self.engine, Some(checkpoint)))
     }
@@ -212,8 +158,8 @@ impl Restoring {
         let Some(body) = self.rows.remove(&BookKey::Partition.to_bytes()[..]) else { return Ok(None) };
         match encode::decode_row(&body) {
             Ok(Row::Partition(checkpoint)) => Ok(Some(checkpoint)),
-            Ok(_) => Err(unreadable(topic, b"partition", "not a checkpoint")),
-            Err(fault) => Err(unreadable(topic, b"partition", &fault.to_string())),
+            Ok(_) => Err(RestoreError::unreadable(topic, b"partition", "not a checkpoint")),
+            Err(fault) => Err(RestoreError::unreadable(topic, b"partition", fault)),
         }
     }
 
@@ -226,7 +172,7 @@ impl Restoring {
         let mut records: Vec<_> = std::mem::take(&mut self.rows).into_iter().collect();
         records.sort();
         for (key, body) in records {
-            let fail = |fault: &str| unreadable(StateTopic::Bookkeeping, &key, fault);
+            let fail = |fault: &str| RestoreError::unreadable(StateTopic::Bookkeeping, &key, fault);
             let parsed = BookKey::parse(&key).ok_or_else(|| fail("not a bookkeeping key"))?;
             let row = encode::decode_row(&body).map_err(|fault| fail(&fault.to_string()))?;
             self.engine.ledger.row(&key, Some(&body));
@@ -255,17 +201,6 @@ impl Restoring {
         Ok(())
     }
 
-    fn check_digests(&self, checkpoint: &Checkpoint) -> Result<(), RestoreError> {
-        let ledger = &self.engine.ledger;
-        let check = |topic: StateTopic, found: TopicDigest, expected: TopicDigest| {
-            let fault = RestoreError::DigestMismatch { topic, found: found.live_keys, expected: expected.live_keys };
-            if found == expected { Ok(()) } else { Err(fault) }
-        };
-        check(StateTopic::States, ledger.states, checkpoint.states)?;
-        check(StateTopic::Vectors, ledger.vectors, checkpoint.vectors)?;
-        check(StateTopic::Bookkeeping, ledger.rows, checkpoint.bookkeeping)
-    }
-
     /// Derives what is not stored: indexes, and which sessions are erased but not yet tombstoned.
     fn settle(&mut self) {
         let engine = &mut self.engine;
@@ -284,7 +219,7 @@ impl Restoring {
     }
 }
 
-fn unreadable(topic: StateTopic, key: &[u8], fault: &str) -> RestoreError {
-    let key = String::from_utf8_lossy(key).chars().filter(|c| !c.is_control()).take(200).collect();
-    RestoreError::Unreadable { topic, key, fault: fault.to_owned() }
+fn check_digest(topic: StateTopic, found: TopicDigest, expected: TopicDigest) -> Result<(), RestoreError> {
+    let fault = RestoreError::DigestMismatch { topic, found: found.live_keys, expected: expected.live_keys };
+    if found == expected { Ok(()) } else { Err(fault) }
 }

@@ -91,7 +91,7 @@ fn only_the_latest_record_of_a_key_counts() {
         last.2 = Some(b"\xff\xff".to_vec());
         let fault = restore(&log).unwrap_err();
         assert!(fault.contains(&format!("{topic:?} record of key t/s")), "{fault}");
-        assert!(fault.ends_with("; rebuild from the input"), "it says what to do: {fault}");
+        assert!(fault.contains("; rebuild from the input"), "it says what to do: {fault}");
     }
 }
 
@@ -115,7 +115,7 @@ fn a_vector_may_outlive_its_session_until_its_own_tombstone() {
 fn missing_records_are_refused() {
     let log = log_of(&[embedded(1, "s", "a"), embedded(2, "r", "a")]);
     for (lost, expected) in [
-        ((StateTopic::States, &b"t/s"[..]), "Vectors record of key t/s: no such session"),
+        ((StateTopic::States, &b"t/s"[..]), "States holds 1 live keys, the checkpoint says 2"),
         ((StateTopic::Vectors, b"t/s"), "Vectors holds 1 live keys, the checkpoint says 2"),
         ((StateTopic::Bookkeeping, b"partition"), "no checkpoint"),
     ] {

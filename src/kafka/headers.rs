@@ -1,6 +1,6 @@
 //! Record headers, both ways.
 
-use rdkafka::message::{BorrowedHeaders, Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 
 /// Builds headers in order; `None` where there are none.
 pub fn build<'a>(list: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>) -> Option<OwnedHeaders> {
@@ -12,6 +12,6 @@ pub fn build<'a>(list: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>) -> Op
 }
 
 /// The last value of a header, as Kafka's own clients read repeated ones; `None` if absent or null.
-pub fn last<'a>(headers: Option<&'a BorrowedHeaders>, name: &str) -> Option<&'a [u8]> {
+pub fn last<'a, H: Headers>(headers: Option<&'a H>, name: &str) -> Option<&'a [u8]> {
     headers?.iter().filter(|h| h.key == name).last().and_then(|h| h.value)
 }

@@ -15,12 +15,14 @@ mod queries;
 mod rebuild;
 mod refusals;
 mod rejoin;
+mod restore_fault;
 mod restorer;
 mod retry;
 mod service;
 pub mod settings;
 mod settled;
 mod shard;
+mod state_record;
 mod take;
 mod worker;
 

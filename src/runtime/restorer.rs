@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 
 use super::board::{Phase, Slot};
 use super::fail_points::fail_point;
 use super::generations::{Generations, Handover, Legacy};
+use super::restore_fault::{Fault, Refusal};
 use super::settings::{Generation, RuntimeSettings};
-use crate::engine::{Effects, Engine, RestoreError, Restoring, StateTopic, encode};
-use crate::kafka::headers;
+use super::state_record::apply;
+use crate::engine::{Effects, Engine, RestoreError, Restoring, StateTopic};
 use crate::kafka::reader::StateReader;
 use crate::model::position::{Offset, PartitionId};
 
@@ -62,7 +62,7 @@ pub(super) enum Outcome {
     /// The engine and where the input goes on.
     Restored(Box<Engine>, Start),
     /// Why the state cannot be used.
-    Refused(String),
+    Refused(Refusal),
     /// Whether it may publish.
     HandOver(Handover),
 }
@@ -75,18 +75,6 @@ pub(super) struct Start {
     pub next: Offset,
     /// What has to be published before the first record: a rebuild begins.
     pub opening: Option<Effects>,
-}
-
-pub(super) enum Fault {
-    Cancelled,
-    Again(KafkaError),
-    Refused(String),
-}
-
-impl From<KafkaError> for Fault {
-    fn from(error: KafkaError) -> Fault {
-        Fault::Again(error)
-    }
 }
 
 /// Works off jobs until their sender is gone.
@@ -133,6 +121,7 @@ impl Restorer<'_, '_> {
             match attempt {
                 Ok((engine, start)) => return Some(Outcome::Restored(Box::new(engine), start)),
                 Err(Fault::Cancelled) => return None,
+                Err(Fault::Overtaken) => std::thread::sleep(PAUSE),
                 Err(Fault::Refused(cause)) => return Some(Outcome::Refused(cause)),
                 Err(Fault::Again(error)) => {
                     if !told {
@@ -152,11 +141,8 @@ impl Restorer<'_, '_> {
         // Waits until no transaction that could still move the offset is open.
         let committed = self.persevere(|| reader.group_offset(&topics.events, partition))?;
         if let Some(later) = self.generations.overtaken_by(partition, committed)? {
-            return Err(Fault::Refused(format!(
-                "generation {later} has come as far as this one ({}) and publishes in its place: set \
-                 application.generation to {later}",
-                self.settings.generation.number
-            )));
+            let own = self.settings.generation.number;
+            return Err(Fault::Refused(Refusal::Overtaken { own, later }));
         }
         let state = topics.state();
         let mut extents = Vec::with_capacity(state.len());
@@ -176,16 +162,19 @@ impl Restorer<'_, '_> {
             self.read_topic(reader, &mut restoring, role, topic, progress)?;
             before += extent.end.0 - extent.begin.0;
         }
-        let (mut engine, checkpoint) = restoring.finish(committed).map_err(|e| Fault::Refused(e.to_string()))?;
+        let (mut engine, checkpoint) = match restoring.finish(committed) {
+            Ok(restored) => restored,
+            // Somebody else still works on the partition, or does already: what was read is of different moments.
+            Err(_) if self.persevere(|| reader.group_offset(&topics.events, partition))? != committed => {
+                return Err(Fault::Overtaken);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let input = self.persevere(|| reader.extent(&topics.events, partition))?;
         let fresh = checkpoint.is_none() && self.settings.generation.number > 1;
         let next = committed.or(checkpoint.map(|c| c.next_offset)).unwrap_or(input.begin);
         if next < input.begin || next > input.end {
-            return Err(Fault::Refused(format!(
-                "the next input offset is {next}, the input holds {} to {}: records were deleted before they were \
-                 read, or the topic was made anew; rebuild from the input",
-                input.begin, input.end
-            )));
+            return Err(RestoreError::InputGone { next, begin: input.begin, end: input.end }.into());
         }
         let opening = if fresh { Some(self.open(reader, &mut engine)?) } else { None };
         Ok((engine, Start { committed, next, opening }))
@@ -195,16 +184,14 @@ impl Restorer<'_, '_> {
     fn open(&mut self, reader: &StateReader, engine: &mut Engine) -> Result<Effects, Fault> {
         let Generation { number, rebuild, .. } = self.settings.generation;
         if !rebuild {
-            return Err(Fault::Refused(format!(
-                "generation {number} has not been begun here; `rekindle run --rebuild` begins it"
-            )));
+            return Err(Fault::Refused(Refusal::NotBegun { number }));
         }
         let Legacy { publish_from, decisions, partition_count } =
             self.generations.legacy(reader, self.job.partition)?;
         if let Some(then) = partition_count.filter(|then| *then != self.partition_count) {
             // Else nearly everything that the input holds would be refused as misrouted, in silence.
             let now = self.partition_count;
-            return Err(Fault::Refused(RestoreError::PartitionCountChanged { now, then }.to_string()));
+            return Err(RestoreError::PartitionCountChanged { now, then }.into());
         }
         tracing::info!(
             partition = self.job.partition.0,
@@ -239,12 +226,11 @@ impl Restorer<'_, '_> {
                 }
             }
             let Some(message) = message else { return true };
-            let Err(fault) = apply(restoring, role, message) else { return true };
-            refused = Some(format!("{topic} offset {}: {fault}; rebuild from the input", message.offset()));
-            false
+            refused = apply(restoring, role, message).err();
+            refused.is_none()
         })?;
         match refused {
-            Some(fault) => Err(Fault::Refused(fault)),
+            Some(error) => Err(error.into()),
             None if whole => Ok(()),
             None => Err(Fault::Cancelled),
         }
@@ -269,18 +255,4 @@ impl Restorer<'_, '_> {
             }
         }
     }
-}
-
-fn apply(restoring: &mut Restoring, role: StateTopic, message: &BorrowedMessage<'_>) -> Result<(), String> {
-    let key = message.key().ok_or("a state record has no key")?;
-    let body = match message.payload() {
-        None => None,
-        // A state in JSON carries its Avro body beside it.
-        Some(value) => match headers::last(message.headers(), "rekindle-state") {
-            Some(body) => Some(body),
-            None => Some(encode::strip_frame(value).ok_or("its framing is not known")?),
-        },
-    };
-    restoring.apply(role, key, body);
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::restorer::{Fault, PAUSE, Restorer};
+use super::restore_fault::Fault;
+use super::restorer::{PAUSE, Restorer};
 use crate::kafka::reader::StateReader;
 use crate::model::position::Offset;
 

@@ -201,7 +201,7 @@ impl Shard {
                 owned.state = State::Restored(Folding::new(*engine, start));
                 owned.show_rebuild(None);
             }
-            Outcome::Refused(cause) => self.fail(partition, cause, true),
+            Outcome::Refused(cause) => self.fail(partition, cause.to_string(), true),
             Outcome::HandOver(handover) => self.handed_over(partition, handover),
         }
     }

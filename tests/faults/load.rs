@@ -87,7 +87,8 @@ fn send(producer: &BaseProducer, topic: &str, events: &[Event]) {
     for (key, value) in events {
         producer.send(BaseRecord::to(topic).key(key).payload(value)).map_err(|(error, _)| error).expect("room");
     }
-    let deadline = Instant::now() + PATIENCE;
+    // A round may leave it without a broker for more than a minute.
+    let deadline = Instant::now() + 2 * PATIENCE;
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::from_millis(1));
         assert!(Instant::now() < deadline, "the load is not acknowledged");
