@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::OwnedMessage;
 use rekindle::runtime::settings::RuntimeSettings;
 
 use crate::load::Load;
@@ -14,7 +15,7 @@ use crate::run::Run;
 use crate::support::clients::{committed, create_topics, eventually, settings, unique};
 use crate::support::cluster::{Cluster, SIZE};
 use crate::support::events::Dice;
-use crate::support::oracle::{assert_same, assert_verified, published, replayed};
+use crate::support::oracle::{assert_same, assert_verified, published, replayed_after};
 use crate::support::own_broker::OwnBroker;
 
 const PARTITIONS: i32 = 3;
@@ -35,6 +36,8 @@ pub struct Stage<'a> {
     pub load: Load,
     /// Whether state may be refused: the round damages it. See [`Self::refused`].
     pub may_refuse: bool,
+    /// Records of the input that the round deleted, by partition.
+    pub deleted: Vec<Vec<OwnedMessage>>,
     cluster: Option<Cluster>,
     seed: u64,
     folder: PathBuf,
@@ -67,6 +70,7 @@ impl<'a> Stage<'a> {
             dice,
             load,
             may_refuse: false,
+            deleted: Vec::new(),
             cluster: None,
             seed,
             folder,
@@ -224,8 +228,13 @@ impl<'a> Stage<'a> {
     /// is the one that users have, and whatever the first finds wrong it may not call right.
     pub fn verify(&self) {
         assert_eq!(self.offsets(), self.ends(), "the group stands at the end");
-        assert_same(&published(&self.settings), &replayed(&self.settings));
-        assert_verified(&self.settings);
+        assert_same(&published(&self.settings), &replayed_after(&self.settings, &self.deleted));
+        if self.deleted.is_empty() {
+            assert_verified(&self.settings);
+            return;
+        }
+        let (code, text) = crate::instance::verify(&self.settings, &[]);
+        assert!(code == Some(3) && text.contains("not provable before offset"), "{code:?}: {text}");
     }
 
     /// So that a long run does not fill the disk.

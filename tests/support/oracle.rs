@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use rdkafka::message::Message;
+use rdkafka::message::{Message, OwnedMessage};
 use sha2::{Digest, Sha256};
 
 use rekindle::engine::{Annals, Effects, Engine, OutValue, Record, Restoring, StateTopic, Topic, WriterSchema, encode};
@@ -42,9 +42,15 @@ fn name(topic: Topic) -> &'static str {
 /// Replays the input as it lies in the topic. What the log does not say comes from bookkeeping alone: under which
 /// settings which records were folded, what schema ids stood for, what was refused.
 pub fn replayed(settings: &RuntimeSettings) -> Outcome {
+    replayed_after(settings, &[])
+}
+
+/// The same after records of each partition that lay in the topic and were deleted.
+pub fn replayed_after(settings: &RuntimeSettings, deleted: &[Vec<OwnedMessage>]) -> Outcome {
     let mut outcome = Outcome::default();
-    let effects = |(partition, annals)| {
+    let effects = |(partition, annals): (PartitionId, _)| {
         let mut replay = Replay::new(settings, partition, annals);
+        deleted.get(partition.0 as usize).into_iter().flatten().for_each(|message| replay.take(message));
         each_message(&settings.kafka.brokers, &settings.topics.events, partition.0, |message| replay.take(message));
         (partition, replay.finish())
     };
@@ -103,7 +109,7 @@ impl Replay<'_> {
         Replay { settings, partition, annals, engine: None, effects: Effects::new(), next: Offset(0) }
     }
 
-    fn take(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) {
+    fn take(&mut self, message: &impl Message) {
         let offset = Offset(message.offset());
         self.follow(offset);
         let engine = self.engine.as_mut().expect("followed");

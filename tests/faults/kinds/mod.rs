@@ -14,6 +14,7 @@ mod records;
 mod signals;
 mod state;
 mod topics;
+mod truncated;
 
 use crate::run::Run;
 use crate::stage::Stage;
@@ -103,6 +104,8 @@ pub const ALL: &[Kind] = &[
     kind("offsets-gone", "the group or some of its offsets are deleted while stopped", records::offsets_gone),
     kind("offsets-ahead", "the group's offsets lie ahead of the checkpoint", records::ahead),
     kind("record-missing", "one record of the state is missing or damaged; then a rebuild", records::missing),
+    kind("state-truncated", "a topic that holds state loses its beginning; then a rebuild", truncated::state),
+    kind("input-truncated", "the input loses records that are folded already", truncated::input),
     kind(
         "partitions-raised",
         "the input is given more partitions, as it runs or between runs",
