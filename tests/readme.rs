@@ -53,3 +53,35 @@ fn named_commands_exist() {
     }
     assert!(found >= 5, "only {found} commands");
 }
+
+#[test]
+fn what_shows_a_guarantee_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let sources = sources(&root);
+    let readme = readme();
+    let section =
+        readme.split("## Guarantees").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("the section");
+    let mut found = 0;
+    for row in section.lines().filter(|line| line.starts_with("| **")) {
+        let shown = row.rsplit(" | ").next().expect("a second column");
+        let names = shown.split('`').skip(1).step_by(2);
+        for name in names {
+            let (test, kind) = (format!("fn {name}("), format!("{name:?}"));
+            assert!(sources.contains(&test) || sources.contains(&kind), "{name}");
+            found += 1;
+        }
+        assert!(shown.contains('`'), "{row}");
+    }
+    assert!(found >= 20, "only {found}");
+}
+
+/// The text of every source file below a folder.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| match path.is_dir() {
+        true => sources(&path),
+        false if path.extension().is_some_and(|e| e == "rs") => std::fs::read_to_string(&path).unwrap(),
+        false => String::new(),
+    });
+    texts.collect()
+}
