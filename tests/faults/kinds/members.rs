@@ -70,16 +70,26 @@ pub fn rescale(stage: &mut Stage<'_>) -> Outcome {
     Outcome::Struck("each of the three owned partitions".to_owned(), vec![second, third])
 }
 
-/// A member keeps a batch for longer than it may stay away from the group. Another takes over, works and perhaps
-/// leaves; then the batch must not be published.
+/// A member keeps a batch that it has not begun to publish for longer than it may stay away from the group. Another
+/// takes over, works and stays; then the batch must not be published.
 pub fn slow(stage: &mut Stage<'_>) -> Outcome {
+    keeping(stage, "before_begin", false)
+}
+
+/// The same, also in the middle of a transaction, which the broker may end meanwhile; and the other perhaps leaves
+/// before the member comes back and gets all its partitions again.
+pub fn slow_variously(stage: &mut Stage<'_>) -> Outcome {
     let point = ["before_begin", "before_send_offsets"][stage.dice.below(2) as usize];
+    let leaves = stage.dice.below(2) == 0;
+    keeping(stage, point, leaves)
+}
+
+fn keeping(stage: &mut Stage<'_>, point: &str, leaves: bool) -> Outcome {
     let (first, mark) = holding(stage, point);
     let second = stage.start("b");
     stage.until_sent_more(300);
     stage.until_caught_up();
     let revoked = first.said("revoked");
-    let leaves = stage.dice.below(2) == 0;
     let mut runs = if leaves {
         second.stop();
         Vec::new()

@@ -70,6 +70,11 @@ pub const ALL: &[Kind] = &[
     kind("storm", "instances come and go", members::storm),
     kind("rescale", "one instance, three, two", members::rescale),
     kind("slow-member", "max.poll.interval missed with a kept batch", members::slow),
+    kind(
+        "slow-member-variously",
+        "the same, perhaps with an open transaction, or with a next owner that leaves",
+        members::slow_variously,
+    ),
     kind("late-commit", "a zombie's commit while the next owner restores", members::late_commit),
     kind(
         "open-on-state",
