@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use rekindle::engine::{OutputFormat, Record, decode, encode};
+use rekindle::engine::{OutputFormat, encode};
 use rekindle::kafka::settings::RegistrySettings;
-use rekindle::model::position::Position;
 use rekindle::runtime::settings::RuntimeSettings;
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
@@ -14,6 +13,7 @@ use crate::support::clients::{Seen, create_topics, eventually, produce, read_all
 use crate::support::events::now_ms;
 use crate::support::oracle::{assert_same, assert_verified, published, replayed};
 use crate::support::registry::RegistryDouble;
+use crate::support::wire::{avro, framed};
 
 pub const EVENT_SCHEMA: &str = include_str!("../../schemas/session-event.avsc");
 
@@ -37,21 +37,8 @@ pub fn turn(session: &str) -> String {
     json(2, session, body)
 }
 
-/// The Avro body of an event given in JSON.
-fn avro(text: &str) -> Vec<u8> {
-    let record = Record {
-        position: Position::default(),
-        timestamp: None,
-        key: None,
-        value: Some(text.as_bytes()),
-        traceparent: None,
-        writer: None,
-    };
-    encode::event(decode::decode(&record).expect("a good event")).expect("encodable")
-}
-
 pub fn confluent(id: u32, text: &str) -> Vec<u8> {
-    [&[0][..], &id.to_be_bytes(), &avro(text)].concat()
+    framed(id, &avro(text))
 }
 
 pub fn send(settings: &RuntimeSettings, values: &[Vec<u8>]) {

@@ -15,15 +15,15 @@ use std::process::ExitCode;
 
 use apicurio::Apicurio;
 use instance::Instance;
-use rekindle::engine::{Record, decode, encode};
+use rekindle::engine::encode;
 use rekindle::kafka::settings::RegistrySettings;
-use rekindle::model::position::Position;
 use rekindle::runtime::settings::RuntimeSettings;
 use serde_json::{Value, json};
 use support::clients::{Seen, committed, create_topics, eventually, produce, read_all, settings, unique};
 use support::events::now_ms;
 use support::oracle::{assert_same, assert_verified, published, replayed};
 use support::own_broker::OwnBroker;
+use support::wire::{avro, framed};
 
 /// An id that no registry has given out yet.
 const UNKNOWN: u32 = 4_000_000;
@@ -53,24 +53,6 @@ fn event(id: &str, session: &str, body: Value) -> Value {
     let (Value::Object(all), Value::Object(body)) = (&mut event, body) else { unreachable!("both are objects") };
     all.extend(body);
     event
-}
-
-/// The body in our schema.
-fn avro(event: &Value) -> Vec<u8> {
-    let text = event.to_string();
-    let record = Record {
-        position: Position::default(),
-        timestamp: None,
-        key: None,
-        value: Some(text.as_bytes()),
-        traceparent: None,
-        writer: None,
-    };
-    encode::event(decode::decode(&record).expect("a good event")).expect("encodable")
-}
-
-fn framed(id: u32, body: &[u8]) -> Vec<u8> {
-    [&[0][..], &id.to_be_bytes(), body].concat()
 }
 
 /// Our schema without its last field, and with a field more behind it: what a producer of an earlier or a later version

@@ -11,6 +11,7 @@ pub mod own_broker;
 pub mod proxy;
 pub mod registry;
 pub mod watchdog;
+pub mod wire;
 
 use rekindle::telemetry::logs::{LogSettings, init};
 

@@ -2,9 +2,8 @@
 
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::config::ClientConfig;
-use rekindle::engine::{Record, decode, encode};
+use rekindle::engine::encode;
 use rekindle::kafka::settings::RegistrySettings;
-use rekindle::model::position::Position;
 use rekindle::model::verdict::RejectReason;
 use serde_json::json;
 
@@ -14,6 +13,7 @@ use crate::run::Run;
 use crate::stage::Stage;
 use crate::support::clients::{eventually, read_all};
 use crate::support::registry::RegistryDouble;
+use crate::support::wire::{avro, framed};
 
 /// Our schema, a version of it with an array of nulls, and our schema again, not asked for until the registry is down.
 const OURS: u32 = 7;
@@ -37,24 +37,6 @@ fn varint(value: i64) -> Vec<u8> {
     }
     bytes.push(rest as u8);
     bytes
-}
-
-fn framed(id: u32, body: &[u8]) -> Vec<u8> {
-    [&[0][..], &id.to_be_bytes(), body].concat()
-}
-
-/// An event's Avro body.
-fn avro(event: &serde_json::Value) -> Vec<u8> {
-    let text = event.to_string();
-    let record = Record {
-        position: Position::default(),
-        timestamp: None,
-        key: None,
-        value: Some(text.as_bytes()),
-        traceparent: None,
-        writer: None,
-    };
-    encode::event(decode::decode(&record).expect("a good event")).expect("encodable")
 }
 
 fn turn(id: &str, tenant: &str) -> serde_json::Value {
