@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -19,7 +18,7 @@ use rekindle::verify::{Outcome, PartitionReport, Request, verify};
 use crate::instance;
 use crate::support::broker::brokers;
 use crate::support::clients::{
-    PATIENCE, Seen, committed, create_topics, eventually, produce, producer, read_all, settings, unique,
+    PATIENCE, Seen, committed, create_topics, eventually, produce, producer, read_all, set_offsets, settings, unique,
 };
 use crate::support::events::workload;
 use crate::support::oracle::assert_verified;
@@ -223,18 +222,7 @@ fn a_forged_state_is_told_by_its_key_and_fields() {
 #[test]
 fn a_group_that_is_behind_or_was_reset_is_told() {
     let settings = worked("behind", 200);
-    let commit = |offset: i64| {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", brokers())
-            .set("group.id", &settings.kafka.group_id)
-            .create()
-            .expect("consumer");
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&settings.topics.events, 0, Offset::Offset(offset)).expect("a partition");
-        // Refused while the coordinator still holds the service's leaving member.
-        let commit = || consumer.commit(&list, CommitMode::Sync);
-        eventually("the group has no member", commit, Result::is_ok).expect("just seen");
-    };
+    let commit = |offset: i64| set_offsets(brokers(), &settings.kafka.group_id, &settings.topics.events, &[offset]);
     commit(150);
     let (outcome, found) = report(&settings);
     assert_eq!((outcome, found.input.behind, found.input.first_behind), (Outcome::Different, 53, Some(150)));

@@ -12,7 +12,7 @@ use rekindle::runtime::settings::RuntimeSettings;
 use crate::load::Load;
 use crate::protocol::Protocol;
 use crate::run::Run;
-use crate::support::clients::{committed, create_topics, eventually, settings, unique};
+use crate::support::clients::{committed, create_topics, eventually, set_offsets, settings, unique};
 use crate::support::cluster::{Cluster, SIZE};
 use crate::support::events::Dice;
 use crate::support::oracle::{assert_same, assert_verified, published, replayed_after};
@@ -133,6 +133,12 @@ impl<'a> Stage<'a> {
         let (kafka, topics) = (&self.settings.kafka, &self.settings.topics);
         let found = committed(&kafka.brokers, &kafka.group_id, &topics.events, topics.partitions);
         found.into_iter().map(|offset| offset.unwrap_or(0)).collect()
+    }
+
+    /// Sets them, while nobody works.
+    pub fn set_offsets(&self, offsets: &[i64]) {
+        let (kafka, topics) = (&self.settings.kafka, &self.settings.topics);
+        set_offsets(&kafka.brokers, &kafka.group_id, &topics.events, offsets);
     }
 
     /// Records of the input that are committed.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -221,6 +221,19 @@ pub fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> Ve
     let found = eventually("committed offsets", ask, Result::is_ok).expect("just seen to be so");
     let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
     found.elements().iter().map(|e| offset(e.offset())).collect()
+}
+
+/// Sets the offsets of a group without members, by partition, as an operator might.
+pub fn set_offsets(brokers: &str, group: &str, topic: &str, offsets: &[i64]) {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", group).create().expect("consumer");
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets.iter().enumerate() {
+        list.add_partition_offset(topic, partition as i32, Offset::Offset(*offset)).expect("a partition");
+    }
+    // Refused while the coordinator still holds a member that leaves.
+    let commit = || consumer.commit(&list, CommitMode::Sync);
+    eventually("the group has no member", commit, Result::is_ok).expect("just seen");
 }
 
 /// Waits until something is so. Looks again after short pauses; fails with what `state` says last.

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Outcome;
 use super::state::{emptied, rebuild};
@@ -109,7 +107,7 @@ pub fn ahead(stage: &mut Stage<'_>) -> Outcome {
     let checkpoint = stage.offsets();
     let by = 1 + stage.dice.below(20) as i64;
     stage.until_sent_more(300);
-    commit(stage, &checkpoint.iter().map(|offset| offset + by).collect::<Vec<_>>());
+    stage.set_offsets(&checkpoint.iter().map(|offset| offset + by).collect::<Vec<_>>());
     let refused = stage.start("a");
     refused.until_said("partition stopped", checkpoint.len());
     for at in &checkpoint {
@@ -119,26 +117,10 @@ pub fn ahead(stage: &mut Stage<'_>) -> Outcome {
         assert!(line.contains("set the group's offset to the checkpoint's"), "it says what to do: {line}");
     }
     refused.stop();
-    commit(stage, &checkpoint);
+    stage.set_offsets(&checkpoint);
     let run = stage.start("a");
     run.until_said("restored", checkpoint.len());
     Outcome::Struck(format!("ahead by {by}: refused; then set back"), vec![run])
-}
-
-/// Sets the group's offsets, as an operator might.
-fn commit(stage: &Stage<'_>, offsets: &[i64]) {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &stage.broker.addresses)
-        .set("group.id", &stage.settings.kafka.group_id)
-        .create()
-        .expect("consumer");
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in offsets.iter().enumerate() {
-        let place = Offset::Offset(*offset);
-        list.add_partition_offset(&stage.settings.topics.events, partition as i32, place).expect("a partition");
-    }
-    // Refused while the coordinator still holds a leaving member.
-    let _ = eventually("the group has no member", || consumer.commit(&list, CommitMode::Sync), Result::is_ok);
 }
 
 /// The group's offsets are gone, of all partitions or of some: it goes on at its checkpoint.

@@ -2,8 +2,6 @@
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rekindle::kafka::admin::Admin;
 
 use super::Outcome;
@@ -62,18 +60,6 @@ pub(super) fn emptied(stage: &Stage<'_>, topic: &str) -> String {
 
 /// The group's offsets are set back, as an operator might.
 fn offset_moved(stage: &Stage<'_>) -> String {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &stage.broker.addresses)
-        .set("group.id", &stage.settings.kafka.group_id)
-        .create()
-        .expect("consumer");
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in stage.offsets().into_iter().enumerate() {
-        let place = Offset::Offset((offset - 3).max(0));
-        list.add_partition_offset(&stage.settings.topics.events, partition as i32, place).expect("a partition");
-    }
-    // Refused while the coordinator still holds a member that leaves.
-    let moved = eventually("the offsets are moved", || consumer.commit(&list, CommitMode::Sync), Result::is_ok);
-    moved.expect("just seen");
+    stage.set_offsets(&stage.offsets().into_iter().map(|offset| (offset - 3).max(0)).collect::<Vec<_>>());
     "offsets set back by 3".to_owned()
 }
