@@ -140,7 +140,7 @@ impl<L: OwnershipListener> GroupConsumer<L> {
             }
         };
         // The broker decides these two under the newer group protocol, and librdkafka refuses to be told.
-        if settings.properties.get("group.protocol").map(String::as_str) != Some("consumer") {
+        if !settings.is_assigned_by_broker() {
             default("session.timeout.ms", "10000");
             default("partition.assignment.strategy", "cooperative-sticky");
         }

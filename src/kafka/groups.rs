@@ -1,7 +1,7 @@
-//! Other consumer groups: who is in them, and what they have committed. Joins none and changes nothing.
+//! Consumer groups seen from outside: who is in them, and what they have committed. Joins none and changes nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
 use rdkafka::client::Client;
@@ -17,7 +17,27 @@ use crate::model::position::{Offset, PartitionId};
 /// Timeout of one request; callers try again.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// Looks at other groups; keeps a client for each it was asked of.
+/// A group as its coordinator describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// No rebalance is under way.
+    pub stable: bool,
+    /// Its members.
+    pub members: Vec<Member>,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The id that the coordinator gave it.
+    pub id: String,
+    /// Its own id, if it is a static member.
+    pub instance_id: Option<String>,
+    /// What it is assigned, by topic.
+    pub partitions: Vec<(String, PartitionId)>,
+}
+
+/// Looks at groups; keeps a client for each it was asked of.
 pub struct Groups {
     settings: KafkaSettings,
     clients: HashMap<String, BaseConsumer<PlainContext>>,
@@ -36,9 +56,14 @@ impl Groups {
         Ok(found.into_iter().find_map(|(_, offset)| offset))
     }
 
-    /// Members of a group, of either protocol; none if there is no such group.
+    /// A group of either protocol; without members if there is no such group.
+    pub fn describe(&mut self, group: &str) -> Result<Group, KafkaError> {
+        describe(self.client(group)?.client(), group)
+    }
+
+    /// Number of its members.
     pub fn members(&mut self, group: &str) -> Result<usize, KafkaError> {
-        members(self.client(group)?.client(), group)
+        self.describe(group).map(|group| group.members.len())
     }
 
     /// Which of these topics exist.
@@ -74,7 +99,7 @@ impl<T> Drop for Freed<T> {
 
 /// The safe client lists groups of the older protocol only, and calls one of the newer empty: here both are
 /// described.
-fn members(client: &Client<PlainContext>, group: &str) -> Result<usize, KafkaError> {
+fn describe(client: &Client<PlainContext>, group: &str) -> Result<Group, KafkaError> {
     use rdkafka_sys as sys;
     let fault = |code: RDKafkaErrorCode| KafkaError::GroupListFetch(code);
     let name = CString::new(group).map_err(|_| fault(RDKafkaErrorCode::InvalidArgument))?;
@@ -108,9 +133,62 @@ fn members(client: &Client<PlainContext>, group: &str) -> Result<usize, KafkaErr
         }
         let error = sys::rd_kafka_ConsumerGroupDescription_error(*groups);
         match RDKafkaErrorCode::from(sys::rd_kafka_error_code(error)) {
-            RDKafkaErrorCode::NoError => Ok(sys::rd_kafka_ConsumerGroupDescription_member_count(*groups)),
-            RDKafkaErrorCode::GroupIdNotFound => Ok(0),
+            RDKafkaErrorCode::NoError => Ok(description(*groups)),
+            RDKafkaErrorCode::GroupIdNotFound => Ok(Group::default()),
             code => Err(fault(code)),
         }
     }
+}
+
+/// Copies a description.
+///
+/// # Safety
+/// The description is valid.
+unsafe fn description(group: *const rdkafka_sys::rd_kafka_ConsumerGroupDescription_t) -> Group {
+    use rdkafka_sys as sys;
+    // SAFETY: what a valid description points to is valid as long as it is; the members are those it counts.
+    unsafe {
+        let state = sys::rd_kafka_ConsumerGroupDescription_state(group);
+        let count = sys::rd_kafka_ConsumerGroupDescription_member_count(group);
+        let members = (0..count).map(|number| {
+            let member = sys::rd_kafka_ConsumerGroupDescription_member(group, number);
+            Member {
+                id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).unwrap_or_default(),
+                instance_id: text(sys::rd_kafka_MemberDescription_group_instance_id(member)),
+                partitions: partitions(sys::rd_kafka_MemberDescription_assignment(member)),
+            }
+        });
+        Group {
+            stable: state == sys::rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE,
+            members: members.collect(),
+        }
+    }
+}
+
+/// Copies the partitions of an assignment.
+///
+/// # Safety
+/// The assignment is valid, or null.
+unsafe fn partitions(assignment: *const rdkafka_sys::rd_kafka_MemberAssignment_t) -> Vec<(String, PartitionId)> {
+    if assignment.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the list of a valid assignment is valid, with as many elements as it counts.
+    unsafe {
+        let list = rdkafka_sys::rd_kafka_MemberAssignment_partitions(assignment);
+        if list.is_null() || (*list).elems.is_null() {
+            return Vec::new();
+        }
+        let elements = std::slice::from_raw_parts((*list).elems, usize::try_from((*list).cnt).unwrap_or(0));
+        elements.iter().map(|e| (text(e.topic).unwrap_or_default(), PartitionId(e.partition))).collect()
+    }
+}
+
+/// Copies a text.
+///
+/// # Safety
+/// It ends with a zero byte, or is null.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: as the caller promises.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

@@ -20,6 +20,18 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, String>,
 }
 
+impl KafkaSettings {
+    /// Static membership id of worker `number`.
+    pub fn member(&self, number: usize) -> String {
+        format!("{}-{number}", self.instance_id)
+    }
+
+    /// Whether the group is of the protocol in which the broker assigns the partitions.
+    pub fn is_assigned_by_broker(&self) -> bool {
+        self.properties.get("group.protocol").map(String::as_str) == Some("consumer")
+    }
+}
+
 /// Names and creation settings of the topics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicSettings {

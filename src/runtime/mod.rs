@@ -7,6 +7,7 @@ mod feed;
 mod fold;
 mod framing;
 mod generations;
+mod orphans;
 mod owned;
 mod ownership;
 mod preflight;

@@ -28,6 +28,8 @@ pub(super) enum Gone {
     Fenced(String),
     /// The group takes no more requests of the client.
     Refused(String),
+    /// It is to join anew: partitions have no owner.
+    Asked,
 }
 
 impl Gone {
@@ -55,6 +57,7 @@ impl Rejoin {
     pub fn after(&mut self, gone: Gone, member: &str) -> Result<(), ServiceFault> {
         let now = Instant::now();
         let (in_vain, cause) = match gone {
+            Gone::Asked => (false, "partitions have no owner".to_owned()),
             Gone::Unreleased(cause) => {
                 let since = *self.unreleased.get_or_insert(now);
                 (now.duration_since(since) >= RELEASE, cause)

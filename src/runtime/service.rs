@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 
 use super::board::Board;
 use super::fail_points;
+use super::orphans::{self, Asked};
 use super::preflight::{self, StartError};
 use super::settings::RuntimeSettings;
 use super::shard::Shared;
@@ -121,7 +122,12 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
         board: Arc::clone(&board),
         metrics,
         stop: Arc::clone(&stop),
+        rejoin: Asked::none(count),
     });
+    if !shared.settings.kafka.is_assigned_by_broker() {
+        let shared = Arc::clone(&shared);
+        std::thread::Builder::new().name("orphans".to_owned()).spawn(move || orphans::watch(&shared))?;
+    }
     let (sender, ended) = channel();
     for number in 0..count {
         let (shared, sender) = (Arc::clone(&shared), sender.clone());

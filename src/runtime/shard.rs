@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::batch::{Filling, Pacing};
 use super::board::{Board, Phase};
 use super::framing::Framing;
+use super::orphans::Asked;
 use super::owned::{Folding, Owned, State};
 use super::publish::Hold;
 use super::refusals::Refusals;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub board: Arc<Board>,
     pub metrics: Arc<Metrics>,
     pub stop: Arc<Stop>,
+    pub rejoin: Asked,
 }
 
 /// What the shard asks of the consumer. None of these polls.

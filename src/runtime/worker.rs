@@ -21,6 +21,9 @@ use crate::model::position::{Offset, PartitionId};
 const IDLE_POLL: Duration = Duration::from_millis(100);
 /// Longest poll while a partition is being restored.
 const BUSY_POLL: Duration = Duration::from_millis(5);
+/// How long a worker that is to join anew may take to give its partitions back, and then to leave.
+const GIVE_BACK: Duration = Duration::from_secs(10);
+const LEAVING: Duration = Duration::from_secs(1);
 
 type Consumer = GroupConsumer<SharedShard>;
 
@@ -66,17 +69,23 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         // The shard, and with it the sender of the jobs, must be gone before the scope waits for the thread.
         let shard = Mutex::new(Shard::new(Arc::clone(shared), producers, job_sender, done));
         let shared_shard = Arc::new(SharedShard { shard, fault: Mutex::default(), left: AtomicBool::new(false) });
-        let member = format!("{}-{number}", settings.kafka.instance_id);
+        let member = settings.kafka.member(number);
         let join = || GroupConsumer::new(&settings.kafka, &settings.topics.events, &member, Arc::clone(&shared_shard));
         let mut rejoin = Rejoin::default();
         loop {
-            let worker = Worker { shared: Arc::clone(shared), consumer: join()?, shard: Arc::clone(&shared_shard) };
+            let (shared, shard) = (Arc::clone(shared), Arc::clone(&shared_shard));
+            let worker = Worker { shared, number, consumer: join()?, shard };
             let Some(gone) = worker.work()? else {
                 if worker.leave()? {
                     stop.note_left(number);
                 }
                 return Ok(());
             };
+            if matches!(gone, Gone::Asked) {
+                // Whoever owns nothing is not told when it has left, and closing the client would cut that short.
+                worker.give_back(Some(Instant::now() + GIVE_BACK));
+                worker.consumer.poll(LEAVING);
+            }
             drop(worker);
             // Whatever it was not told of: nothing is owned without a membership.
             let mut shard = shared_shard.lock();
@@ -99,6 +108,7 @@ enum End {
 
 struct Worker {
     shared: Arc<Shared>,
+    number: usize,
     consumer: Consumer,
     shard: Arc<SharedShard>,
 }
@@ -108,6 +118,9 @@ impl Worker {
     fn work(&self) -> Result<Option<Gone>, ServiceFault> {
         let mut timeout = IDLE_POLL;
         while !self.shared.stop.requested() {
+            if self.shared.rejoin.take(self.number) {
+                return Ok(Some(Gone::Asked));
+            }
             match self.turn(timeout)? {
                 Ok(wait) => timeout = wait,
                 Err(gone) => return Ok(Some(gone)),
@@ -246,12 +259,18 @@ impl Worker {
         if self.shared.settings.keep_membership {
             return Ok(true);
         }
+        Ok(self.give_back(None))
+    }
+
+    /// Leaves the group; whether the partitions were given back before the deadline, and before the process must end.
+    fn give_back(&self, deadline: Option<Instant>) -> bool {
         self.shard.left.store(self.shard.lock().owned.is_empty(), Ordering::Relaxed);
         // Just dropping a static member would leave its partitions without an owner for the session timeout.
         self.consumer.unsubscribe();
-        while !self.shard.left.load(Ordering::Relaxed) && !stop.expired() {
+        let waits = || !self.shared.stop.expired() && deadline.is_none_or(|deadline| Instant::now() < deadline);
+        while !self.shard.left.load(Ordering::Relaxed) && waits() {
             self.consumer.poll(Duration::from_millis(10));
         }
-        Ok(self.shard.left.load(Ordering::Relaxed))
+        self.shard.left.load(Ordering::Relaxed)
     }
 }

@@ -23,7 +23,7 @@ mod stage;
 mod support;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -79,6 +79,14 @@ fn main() -> ExitCode {
         println!("{kind:22} {:9} {passed} passed, {failed} failed, {invalid} invalid", protocol.name());
         good &= *failed == 0 && *passed > 0;
     }
+    let total = |of: fn(&Tally) -> usize| tallies.values().map(of).sum::<usize>();
+    println!(
+        "{} kinds: {} passed, {} failed, {} invalid",
+        tallies.keys().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len(),
+        total(|tally| tally.passed),
+        total(|tally| tally.failed),
+        total(|tally| tally.invalid)
+    );
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -79,6 +79,21 @@ pub fn in_rebalance(stage: &mut Stage<'_>) -> Outcome {
     }
 }
 
+/// The same, and it comes back at once: the group still counts it, and hands it what it was left with. What it gave up
+/// was to become the other one's by the next rebalance, which nobody asks for any more.
+pub fn half_moved(stage: &mut Stage<'_>) -> Outcome {
+    stage.settings.workers = 1;
+    let mut first = stage.start_failing("a", "during_rebalance 1 KILL");
+    stage.until_more(50);
+    let second = stage.start("b");
+    let status = first.until_ended();
+    let first = stage.start("a");
+    match was_killed(status) {
+        true => Outcome::Struck("killed in its revocation, and back at once".to_owned(), vec![first, second]),
+        false => Outcome::Missed(format!("was not killed: {status}")),
+    }
+}
+
 /// Where no panic is expected: the process has to end, and not to hang.
 pub fn panic(stage: &mut Stage<'_>) -> Outcome {
     let point = ["before_begin", "before_send_offsets", "before_commit", "after_commit"][stage.dice.below(4) as usize];

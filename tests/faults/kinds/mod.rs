@@ -61,6 +61,7 @@ pub const ALL: &[Kind] = &[
     kind("kill-after-commit", "kill -9 after a commit, before the next poll", kills::after_commit),
     kind("kill-in-restore", "kill -9 while state is restored", kills::in_restore),
     kind("kill-in-rebalance", "kill -9 while partitions are given away", kills::in_rebalance),
+    kind("kill-half-moved", "the same, and the process is back before its session ends", kills::half_moved),
     kind("panic", "a worker panics outside of the engine", kills::panic),
     kind("panic-after-commit", "the same right after a commit", kills::panic_after_commit),
     kind("term", "SIGTERM under load, again and again", signals::term),
