@@ -27,6 +27,7 @@ const DIM: usize = 768;
 const TENANTS: usize = 40;
 const BATCH: usize = 1000;
 const ROUNDS: usize = 10;
+const RESTORES: usize = 5;
 
 fn main() {
     let (events, sessions) = (argument("--events", 200_000), argument("--sessions", 20_000));
@@ -63,17 +64,13 @@ fn main() {
     let state_bytes = topics.0[0].values().map(Vec::len).sum::<usize>() / sessions;
     println!("state     {state_bytes:>10} bytes a session beside vector and prefix");
 
-    let clock = Instant::now();
-    let mut restoring = Restoring::new(settings, PartitionId(0), 1);
-    for (topic, records) in [StateTopic::States, StateTopic::Vectors, StateTopic::Bookkeeping].iter().zip(&topics.0) {
-        for (key, value) in records {
-            restoring.apply(*topic, key, Some(value));
-        }
-    }
-    let (restored, _) = restoring.finish(None).expect("what was written restores");
-    let restored_per_second = sessions as f64 / clock.elapsed().as_secs_f64();
-    println!("restore   {restored_per_second:>10.0} sessions/s");
-    assert_eq!(restored.stats(), engine.stats());
+    // Each into fresh memory, as after a start: the restored engines are kept until all are.
+    let restored: Vec<_> = (0..RESTORES).map(|_| restore(&settings, &topics, sessions)).collect();
+    let mut rounds: Vec<f64> = restored.iter().map(|(_, per_second)| *per_second).collect();
+    rounds.sort_by(f64::total_cmp);
+    let restored_per_second = rounds[RESTORES / 2];
+    println!("restore   {restored_per_second:>10.0} sessions/s  {:.0} at best, of {RESTORES}", rounds[RESTORES - 1]);
+    assert!(restored.iter().all(|(restored, _)| restored.stats() == engine.stats()));
 
     let figures = json!({
         "events_per_s": per_second, "best_events_per_s": 1e6 / best, "yardstick_us": yardstick,
@@ -83,6 +80,19 @@ fn main() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("target/bench");
     std::fs::write(folder.join("engine.json"), figures.to_string()).expect("target/bench/engine.json");
+}
+
+/// An engine from what a restart reads, and sessions restored a second.
+fn restore(settings: &Arc<EngineSettings>, topics: &Topics, sessions: usize) -> (Engine, f64) {
+    let clock = Instant::now();
+    let mut restoring = Restoring::new(Arc::clone(settings), PartitionId(0), 1);
+    for (topic, records) in [StateTopic::States, StateTopic::Vectors, StateTopic::Bookkeeping].iter().zip(&topics.0) {
+        for (key, value) in records {
+            restoring.apply(*topic, key, Some(value));
+        }
+    }
+    let (restored, _) = restoring.finish(None).expect("what was written restores");
+    (restored, sessions as f64 / clock.elapsed().as_secs_f64())
 }
 
 /// Time to copy each record and hash the copy, us a record.

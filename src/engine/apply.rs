@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
+use smallvec::SmallVec;
 
 use crate::engine::Notice;
 use crate::engine::fold::{Change, fold, gaps};
@@ -159,7 +160,7 @@ impl Engine {
         fn of(copy: &Arc<KvCopy>) -> Option<(&Name, u64)> {
             copy.worker.as_ref().zip(copy.worker_epoch)
         }
-        let mut seen: Vec<(&Name, u64)> = Vec::new();
+        let mut seen: SmallVec<[(&Name, u64); 2]> = SmallVec::new();
         match body {
             SessionBody::Turn(turn) => {
                 seen.extend(turn.worker.as_ref().zip(turn.worker_epoch));

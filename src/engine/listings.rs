@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::engine::deadlines::{Deadlines, enter_deadlines, first_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
@@ -22,11 +23,14 @@ pub type Claims = HashMap<SessionId, BTreeSet<(Arc<Stamp>, SessionId)>>;
 /// Sessions that hold, or are taken to hold, KV on a worker.
 pub type Holders = HashMap<Name, BTreeMap<TenantId, BTreeSet<SessionId>>>;
 
+/// Workers that hold a session's KV: mostly one, and this is looked at for every event.
+type Workers = SmallVec<[Name; 1]>;
+
 /// The entries a session has in the indexes.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Listings {
     user: Option<(UserId, EventTime)>,
-    workers: Vec<Name>,
+    workers: Workers,
     claims: Vec<(SessionId, Arc<Stamp>)>,
     pub idle_at: Option<EventTime>,
     pub forget_at: Option<EventTime>,
@@ -66,9 +70,9 @@ impl Listings {
     }
 }
 
-fn workers(facets: &Facets) -> Vec<Name> {
+fn workers(facets: &Facets) -> Workers {
     let internal = facets.placements.values().filter(|r| !r.value.is_external());
-    let mut workers: Vec<Name> = internal.filter_map(|r| r.value.worker.clone()).collect();
+    let mut workers: Workers = internal.filter_map(|r| r.value.worker.clone()).collect();
     if workers.is_empty() {
         workers.extend(facets.last_turn.as_ref().and_then(|turn| turn.worker.clone()));
     }

@@ -26,7 +26,7 @@ impl Engine {
     /// One session as of now.
     pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<SessionView> {
         let held = self.store.session(tenant, session)?;
-        let taken_up_by = self.store.taken_up_by(tenant, session).cloned();
+        let taken_up_by = self.store.taken_up_by(tenant, session);
         Some(self.scene().lens(tenant).view(session, &held.facets, &held.book, taken_up_by))
     }
 

@@ -10,6 +10,7 @@ use crate::engine::workers::Workers;
 use crate::model::event::{InterruptReason, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::{EvictedPlace, KvCopy, Location, Quantization, Residency, Tier};
+use crate::model::published::Published;
 use crate::model::session::{Book, Facets, LiveStatus, SessionView, Status};
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
@@ -153,19 +154,21 @@ impl Lens<'_> {
     }
 
     /// The published form.
-    pub fn view(
-        &self,
-        session: &SessionId,
-        facets: &Facets,
-        book: &Book,
-        taken_up_by: Option<SessionId>,
-    ) -> SessionView {
+    pub fn published<'s>(
+        &'s self,
+        session: &'s SessionId,
+        facets: &'s Facets,
+        book: &'s Book,
+        taken_up_by: Option<&'s SessionId>,
+    ) -> Published<'s> {
+        fn newest<T>(register: &Option<Register<Option<T>>>) -> Option<&T> {
+            register.as_ref().and_then(|register| register.value.as_ref())
+        }
         let (kv_copies, residency) = self.copies(facets);
-        let newest = |register: &Option<Register<Option<SessionId>>>| register.as_ref().and_then(|r| r.value.clone());
-        SessionView {
-            tenant: self.tenant.clone(),
-            session: session.clone(),
-            user: facets.user.as_ref().map(|r| r.value.clone()),
+        Published {
+            tenant: self.tenant,
+            session,
+            user: facets.user.as_ref().map(|r| &r.value),
             status: status(facets, self.settings, self.now),
             end_reason: facets.end.as_ref().and_then(|r| r.value),
             turn_count: facets.turn_count,
@@ -173,26 +176,26 @@ impl Lens<'_> {
             started_at: facets.started_at,
             last_active: facets.last_active,
             idle_timeout: idle_timeout(facets, self.settings),
-            active_adapter: active_adapter(facets).cloned(),
-            cache: facets.cache.as_ref().and_then(|r| r.value.clone()),
-            kv_cache_ref: kv_copies.first().cloned(),
+            active_adapter: active_adapter(facets),
+            cache: newest(&facets.cache),
             kv_copies,
             residency,
-            context: facets.context.as_ref().map(|c| (c.space.clone(), c.covers_turn)),
+            context: facets.context.as_ref().map(|c| (&c.space, c.covers_turn)),
             transfer_scope: scope(facets),
             parent: newest(&facets.parent),
             continues: newest(&facets.continues),
             taken_up_by,
-            context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
-            metadata: facets
-                .metadata
-                .iter()
-                .filter_map(|(key, r)| r.value.clone().map(|value| (key.clone(), value)))
-                .collect(),
+            context_ref: newest(&facets.context_ref),
+            metadata: facets.metadata.iter().filter_map(|(key, r)| Some((key, r.value.as_ref()?))).collect(),
             gapped: gaps::gapped(&book.producers),
-            open_suggestions: book.open.clone(),
+            open_suggestions: &book.open,
             as_of: book.as_of,
         }
+    }
+
+    /// The same, to keep.
+    pub fn view(&self, id: &SessionId, facets: &Facets, book: &Book, taken_up_by: Option<&SessionId>) -> SessionView {
+        self.published(id, facets, book, taken_up_by).into()
     }
 }
 

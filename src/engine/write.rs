@@ -26,19 +26,19 @@ impl Engine {
     pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
         let now = self.stream_time;
         let Some(Tenant { sessions, claims, .. }) = self.store.tenants.get_mut(tenant) else { return };
-        let taken_up_by = claims.get(id).and_then(|takers| takers.first()).map(|(_, taker)| taker.clone());
+        let taken_up_by = claims.get(id).and_then(|takers| takers.first()).map(|(_, taker)| taker);
         let Some(session) = sessions.get_mut(id) else { return };
         session.book.as_of = step.position;
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
-        let view = lens.view(id, &session.facets, &session.book, taken_up_by);
+        let view = lens.published(id, &session.facets, &session.book, taken_up_by);
         let (key, hash) = (write_key(step, tenant, id), &mut session.state_hash);
         let body = step.effects.write(|bytes| encode::state(bytes, &view, &session.facets, &session.book));
         ledger::account(&mut self.ledger.states, hash, hash_written(step, key, body));
         match self.settings.output {
             OutputFormat::Avro => step.effects.put_written(Topic::States, key, body),
             OutputFormat::Json => {
-                let text = encode::state_json(&view, true).to_string();
+                let text = encode::state_json(&view.into(), true).to_string();
                 let headers = vec![(STATE_HEADER, step.effects.written(body).to_vec())];
                 step.effects.put(Topic::States, &keys::session(tenant, id), OutValue::Json(text.as_bytes()), headers);
             }

@@ -34,6 +34,7 @@ pub mod kv;
 mod plans;
 pub mod position;
 pub mod prefix;
+pub mod published;
 mod reasons;
 pub mod session;
 pub mod shared;

@@ -240,9 +240,7 @@ pub struct SessionView {
     pub active_adapter: Option<Adapter>,
     /// Identity of its KV.
     pub cache: Option<CacheIdentity>,
-    /// The cheapest live copy.
-    pub kv_cache_ref: Option<Arc<KvCopy>>,
-    /// All live copies, cheapest first. A partly evicted copy carries the tokens that are left.
+    /// The live copies, cheapest first. A partly evicted copy carries the tokens that are left.
     pub kv_copies: Vec<Arc<KvCopy>>,
     /// Whether the copies are reported or predicted; `None` if there is none.
     pub residency: Option<Residency>,

@@ -153,7 +153,6 @@ fn view(tenant: &TenantId, session: &SessionId) -> SessionView {
         idle_timeout: Millis(1_800_000),
         active_adapter: None,
         cache: None,
-        kv_cache_ref: None,
         kv_copies: Vec::new(),
         residency: None,
         context: None,

@@ -16,7 +16,7 @@ use crate::model::time::Millis;
 pub fn view() -> BoxedStrategy<SessionView> {
     let whose = (tenant(), session(), of(user()), of(word(Status::ALL)), of(word(EndReason::ALL)));
     let numbers = (any::<u32>(), of(any::<u64>()), of(time()), of(time()), (1000i64..1_000_000).prop_map(Millis));
-    let kv = (of(adapter()), of(cache()), of(kv_copy()), vec(kv_copy(), 0..3), of(word(Residency::ALL)));
+    let kv = (of(adapter()), of(cache()), vec(kv_copy(), 0..3), of(word(Residency::ALL)));
     let links = (
         of((name(), any::<u32>())),
         word(TransferScope::ALL),
@@ -41,9 +41,8 @@ pub fn view() -> BoxedStrategy<SessionView> {
             idle_timeout: n.4,
             active_adapter: k.0,
             cache: k.1,
-            kv_cache_ref: k.2,
-            kv_copies: k.3,
-            residency: k.4,
+            kv_copies: k.2,
+            residency: k.3,
             context: l.0,
             transfer_scope: l.1,
             parent: l.2.0,

@@ -110,7 +110,6 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
         idle_timeout: Millis(1_800_000),
         active_adapter: Some(adapter()),
         cache: Some(cache),
-        kv_cache_ref: Some(copy()),
         kv_copies: vec![copy()],
         residency: Some(Residency::Reported),
         context: Some((name("default"), 4)),

@@ -4,17 +4,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::read::long;
 use crate::engine::positional::Writer;
 use crate::model::ids::SessionId;
 use crate::model::kv::{KvCopy, Tier};
 use crate::model::position::Position;
-use crate::model::session::{Book, Facets, LastTurn, LiveStatus, SessionView};
+use crate::model::published::Published;
+use crate::model::session::{Book, Facets, LastTurn, LiveStatus};
 use crate::model::stamp::{Register, Stamp};
 
 /// Appends the Avro body of a state: the public view, then everything the next fold needs except the vector
 /// and the prefix segments, which have records of their own.
-pub fn state(bytes: &mut Vec<u8>, view: &SessionView, facets: &Facets, book: &Book) {
+pub fn state(bytes: &mut Vec<u8>, view: &Published<'_>, facets: &Facets, book: &Book) {
     let mut writer = StateWriter { out: Writer::new(bytes), stamps: stamp_table(facets, book), copy: None };
     writer.public(view);
     writer.registers(facets);
@@ -22,10 +25,12 @@ pub fn state(bytes: &mut Vec<u8>, view: &SessionView, facets: &Facets, book: &Bo
     writer.book(book);
 }
 
+type StampTable<'a> = SmallVec<[&'a Arc<Stamp>; 8]>;
+
 /// The stamps that a state names, each once: one event usually sets several registers. Equal stamps are one
 /// even where they are held apart, so that the bytes depend on values alone.
-fn stamp_table<'a>(facets: &'a Facets, book: &'a Book) -> Vec<&'a Arc<Stamp>> {
-    let mut table: Vec<&Arc<Stamp>> = Vec::with_capacity(8);
+fn stamp_table<'a>(facets: &'a Facets, book: &'a Book) -> StampTable<'a> {
+    let mut table = StampTable::new();
     for stamp in facets.stamps().chain(book.triggers.values()) {
         if !table.iter().any(|held| Arc::ptr_eq(held, stamp) || *held == stamp) {
             table.push(stamp);
@@ -36,24 +41,24 @@ fn stamp_table<'a>(facets: &'a Facets, book: &'a Book) -> Vec<&'a Arc<Stamp>> {
 
 struct StateWriter<'a, 'b> {
     out: Writer<'b>,
-    stamps: Vec<&'a Arc<Stamp>>,
+    stamps: StampTable<'a>,
     /// The last copy written and where: a state mostly repeats one copy three times.
     copy: Option<(&'a Arc<KvCopy>, Range<usize>)>,
 }
 
 impl<'a> StateWriter<'a, '_> {
-    fn public(&mut self, view: &'a SessionView) {
+    fn public(&mut self, view: &'a Published<'_>) {
         self.out.text(view.tenant.as_str());
         self.out.text(view.session.as_str());
-        self.out.optional_text(view.user.as_ref().map(|v| v.as_str()));
+        self.out.optional_text(view.user.map(|v| v.as_str()));
         self.out.optional_text(view.status.map(|v| v.label()));
         self.out.optional_text(view.end_reason.map(|v| v.label()));
         self.out.long(view.turn_count.into());
         self.out.optional_long(view.context_tokens.map(long));
         self.out.optional_long(view.started_at.map(|v| v.0));
         self.out.optional_long(view.last_active.map(|v| v.0));
-        self.out.optional_adapter(view.active_adapter.as_ref());
-        match &view.kv_cache_ref {
+        self.out.optional_adapter(view.active_adapter);
+        match view.kv_copies.first() {
             Some(copy) => {
                 self.out.some();
                 self.copy(copy);
@@ -66,13 +71,13 @@ impl<'a> StateWriter<'a, '_> {
         }
         self.out.end();
         self.out.optional_text(view.residency.map(|v| v.label()));
-        self.out.optional(view.context.as_ref(), |out, (space, covers_turn)| {
+        self.out.optional(view.context, |out, (space, covers_turn)| {
             out.name(space);
-            out.long((*covers_turn).into());
+            out.long(covers_turn.into());
         });
         self.out.text(view.transfer_scope.label());
-        for session in [&view.parent, &view.continues, &view.taken_up_by] {
-            self.out.optional_text(session.as_ref().map(SessionId::as_str));
+        for session in [view.parent, view.continues, view.taken_up_by] {
+            self.out.optional_text(session.map(SessionId::as_str));
         }
         self.out.items(view.metadata.len());
         for (key, value) in &view.metadata {

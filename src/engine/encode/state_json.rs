@@ -19,7 +19,7 @@ pub fn state_json(view: &SessionView, with_internal: bool) -> Value {
         "started_at": view.started_at.map(|v| v.0),
         "last_active": view.last_active.map(|v| v.0),
         "active_adapter": view.active_adapter.as_ref().map(adapter_json),
-        "kv_cache_ref": view.kv_cache_ref.as_deref().map(copy_json),
+        "kv_cache_ref": view.kv_copies.first().map(|copy| copy_json(copy)),
         "kv_copies": view.kv_copies.iter().map(|copy| copy_json(copy)).collect::<Vec<_>>(),
         "residency": view.residency.map(|v| v.label()),
         "context": view.context.as_ref().map(|(space, turn)| json!({"space": space.as_str(), "covers_turn": turn})),

@@ -15,31 +15,25 @@ use crate::model::stamp::Stamp;
 pub(super) struct StateRecord<'a> {
     pub tenant_id: &'a str,
     pub session_id: &'a str,
-    _user_id: Option<&'a str>,
-    _status: Option<&'a str>,
-    _end_reason: Option<&'a str>,
+    _user_id: Option<Unread>,
+    _status: Option<Unread>,
+    _end_reason: Option<Unread>,
     _turn_count: i64,
     _context_tokens: Option<i64>,
     _started_at: Option<i64>,
     _last_active: Option<i64>,
-    #[serde(borrow)]
-    _active_adapter: Option<Adapter<&'a str>>,
-    #[serde(borrow)]
-    _kv_cache_ref: Option<KvCopy<&'a str>>,
-    #[serde(borrow)]
-    _kv_copies: Passed<KvCopy<&'a str>>,
-    _residency: Option<&'a str>,
-    #[serde(borrow)]
-    _context: Option<ContextRef<'a>>,
-    _transfer_scope: &'a str,
-    _parent_session_id: Option<&'a str>,
-    _continues_session_id: Option<&'a str>,
-    _taken_up_by: Option<&'a str>,
-    #[serde(borrow)]
-    _metadata: Passed<Entry<'a>>,
+    _active_adapter: Option<Adapter<Unread>>,
+    _kv_cache_ref: Option<KvCopy<Unread>>,
+    _kv_copies: Passed<KvCopy<Unread>>,
+    _residency: Option<Unread>,
+    _context: Option<ContextRef>,
+    _transfer_scope: Unread,
+    _parent_session_id: Option<Unread>,
+    _continues_session_id: Option<Unread>,
+    _taken_up_by: Option<Unread>,
+    _metadata: Passed<Entry>,
     _gapped: bool,
-    #[serde(borrow)]
-    _open_suggestions: Passed<&'a str>,
+    _open_suggestions: Passed<Unread>,
     _as_of: PositionRecord,
     #[serde(borrow)]
     pub fold: Fold<&'a str>,
@@ -47,14 +41,14 @@ pub(super) struct StateRecord<'a> {
 
 /// An entry of a map: it lies there as a record of two fields would.
 #[derive(Deserialize)]
-struct Entry<'a> {
-    _key: &'a str,
-    _value: &'a str,
+struct Entry {
+    _key: Unread,
+    _value: Unread,
 }
 
 #[derive(Deserialize)]
-struct ContextRef<'a> {
-    _space: &'a str,
+struct ContextRef {
+    _space: Unread,
     _covers_turn: i64,
 }
 
@@ -244,6 +238,27 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Passed<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Passed<T>, A::Error> {
         while seq.next_element::<T>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+/// A text that is passed over: not even looked at.
+struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unread, D::Error> {
+        deserializer.deserialize_bytes(Unread)
+    }
+}
+
+impl Visitor<'_> for Unread {
+    type Value = Unread;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Unread, E> {
         Ok(self)
     }
 }

@@ -30,7 +30,7 @@ fn kind_of(suggestion: &Suggestion) -> SuggestionKind {
 
 fn state(view: &SessionView, facets: &Facets, book: &Book) -> Vec<u8> {
     let mut bytes = Vec::new();
-    super::state(&mut bytes, view, facets, book);
+    super::state(&mut bytes, &view.lent(), facets, book);
     bytes
 }
 

@@ -1,11 +1,13 @@
 //! The exact similarity. The order of operations is fixed (thirty-two lanes, then a fixed tree, no fused
-//! multiply-add), so that every machine gets the same bits: the versions for wider registers are the same
-//! code, compiled once more.
+//! multiply-add), so that every machine gets the same bits, by whichever instructions.
 
 use half::f16;
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
 use super::half::widen;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 
 const LANES: usize = 32;
 
@@ -29,32 +31,56 @@ fn total(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// Dot product of a widened query and a stored row of the same length.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn dot(query: &[f32], row: &[f16]) -> f32 {
-    let (query, query_rest) = query.as_chunks::<LANES>();
-    let (row, row_rest) = row.as_chunks::<LANES>();
+/// By lane, the sum of the products of a widened query and a row, block by block.
+#[inline(always)]
+fn dot_blocks(query: &[[f32; LANES]], row: &[[f16; LANES]]) -> [f32; LANES] {
     let (mut lanes, mut wide) = ([0.0; LANES], [0.0; LANES]);
     for (x, y) in query.iter().zip(row) {
         widen(y, &mut wide);
         add(&mut lanes, x, &wide);
     }
-    widen(row_rest, &mut wide);
-    add(&mut lanes, query_rest, &wide);
-    total(lanes)
+    lanes
 }
 
-/// Dot product of two stored rows of the same length.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn dot_rows(a: &[f16], b: &[f16]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
+/// The same of two rows.
+#[inline(always)]
+fn dot_row_blocks(a: &[[f16; LANES]], b: &[[f16; LANES]]) -> [f32; LANES] {
     let (mut lanes, mut wide_a, mut wide_b) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     for (x, y) in a.iter().zip(b) {
         widen(x, &mut wide_a);
         widen(y, &mut wide_b);
         add(&mut lanes, &wide_a, &wide_b);
     }
+    lanes
+}
+
+/// Dot product of a widened query and a stored row of the same length.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+f16c", "aarch64+neon"))]
+fn dot(query: &[f32], row: &[f16]) -> f32 {
+    let (query, query_rest) = query.as_chunks::<LANES>();
+    let (row, row_rest) = row.as_chunks::<LANES>();
+    let mut lanes = match_target! {
+        "x86_64+avx512f" => x86::avx512::dot(query, row),
+        "x86_64+avx2+f16c" => x86::avx2::dot(query, row),
+        _ => dot_blocks(query, row),
+    };
+    let mut wide = [0.0; LANES];
+    widen(row_rest, &mut wide);
+    add(&mut lanes, query_rest, &wide);
+    total(lanes)
+}
+
+/// Dot product of two stored rows of the same length.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+f16c", "aarch64+neon"))]
+fn dot_rows(a: &[f16], b: &[f16]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut lanes = match_target! {
+        "x86_64+avx512f" => x86::avx512::dot_rows(a, b),
+        "x86_64+avx2+f16c" => x86::avx2::dot_rows(a, b),
+        _ => dot_row_blocks(a, b),
+    };
+    let (mut wide_a, mut wide_b) = ([0.0; LANES], [0.0; LANES]);
     widen(a_rest, &mut wide_a);
     widen(b_rest, &mut wide_b);
     add(&mut lanes, &wide_a[..a_rest.len()], &wide_b);
@@ -100,6 +126,25 @@ mod tests {
         lanes[0]
     }
 
+    /// What a version gives for whole blocks: the query's and the rows' lanes.
+    type Lanes = ([f32; LANES], [f32; LANES]);
+
+    #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq"))]
+    fn by_avx512(query: &[[f32; LANES]], a: &[[f16; LANES]], b: &[[f16; LANES]]) -> Option<Lanes> {
+        match_target! {
+            "x86_64+avx512f" => Some((x86::avx512::dot(query, b), x86::avx512::dot_rows(a, b))),
+            _ => { let _ = (query, a, b); None },
+        }
+    }
+
+    #[multiversion(targets("x86_64+avx2+f16c"))]
+    fn by_avx2(query: &[[f32; LANES]], a: &[[f16; LANES]], b: &[[f16; LANES]]) -> Option<Lanes> {
+        match_target! {
+            "x86_64+avx2+f16c" => Some((x86::avx2::dot(query, b), x86::avx2::dot_rows(a, b))),
+            _ => { let _ = (query, a, b); None },
+        }
+    }
+
     proptest! {
         #[test]
         fn every_machine_gets_the_same_bits(pairs in prop::collection::vec((-1.0f32..1.0, -1.0f32..1.0), 0..900)) {
@@ -109,6 +154,13 @@ mod tests {
             let expected = by_hand(&a, &b).to_bits();
             prop_assert_eq!(dot_rows(&a, &b).to_bits(), expected);
             prop_assert_eq!(dot(&wide, &b).to_bits(), expected);
+
+            let (wide, a, b) = (wide.as_chunks().0, a.as_chunks().0, b.as_chunks().0);
+            let portable = (dot_blocks(wide, b), dot_row_blocks(a, b));
+            for lanes in [by_avx512(wide, a, b), by_avx2(wide, a, b)].into_iter().flatten() {
+                prop_assert_eq!(lanes.0.map(f32::to_bits), portable.0.map(f32::to_bits));
+                prop_assert_eq!(lanes.1.map(f32::to_bits), portable.1.map(f32::to_bits));
+            }
         }
     }
 }

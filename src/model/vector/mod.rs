@@ -2,11 +2,14 @@
 
 mod dot;
 mod half;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use dot::{cosine, cosine_rows, inverse_norm};
 
 use ::half::f16;
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
 /// A unit vector rounded to f16 on arrival. Every later computation works on these bits.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,14 +64,20 @@ fn scaled(component: [u8; 4], factor: f64) -> f32 {
     (f64::from(f32::from_le_bytes(component)) * factor) as f32
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+f16c", "aarch64+neon"))]
 fn scale_and_narrow(components: &[[u8; 4]], factor: f64, bits: &mut [f16]) {
-    let mut unit = [0.0; BLOCK];
-    for (components, bits) in components.chunks(BLOCK).zip(bits.chunks_mut(BLOCK)) {
-        for (unit, component) in unit.iter_mut().zip(components) {
-            *unit = scaled(*component, factor);
+    let (blocks, rest) = components.as_chunks::<BLOCK>();
+    let (narrow, narrow_rest) = bits.as_chunks_mut::<BLOCK>();
+    for (components, bits) in blocks.iter().zip(narrow) {
+        let unit = components.map(|component| scaled(component, factor));
+        match_target! {
+            "x86_64+avx512f" => *bits = x86::avx512::narrow(&unit),
+            "x86_64+avx2+f16c" => *bits = x86::avx2::narrow(&unit),
+            _ => half::narrow(&unit, bits),
         }
-        half::narrow(&unit, bits);
+    }
+    for (component, bits) in rest.iter().zip(narrow_rest) {
+        half::narrow(&[scaled(*component, factor)], std::slice::from_mut(bits));
     }
 }
 
