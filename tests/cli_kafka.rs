@@ -5,11 +5,12 @@
 mod broker;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -61,6 +62,36 @@ fn read(topic: &str) -> BTreeMap<i32, Vec<Read>> {
         ));
     }
     found
+}
+
+#[test]
+fn where_no_broker_answers_the_address_is_named() {
+    let (code, _, err) = rekindle("", &["topics", "create", "--set", "kafka.brokers=127.0.0.1:1"], "");
+    assert!(code == Some(1) && err.contains("no broker answers at 127.0.0.1:1 (kafka.brokers)"), "{err}");
+}
+
+/// Sessions that are lost with time are better told of at the start than by a refused restart.
+#[test]
+fn state_topics_from_which_records_vanish_are_told_of() {
+    let (code, _, err) = rekindle("vanish.", &["topics", "create"], "");
+    assert_eq!(code, Some(0), "{err}");
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", broker::brokers()).create().unwrap();
+    let change =
+        AlterConfig::new(ResourceSpecifier::Topic("vanish.session-vectors")).set("cleanup.policy", "compact,delete");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rekindle"))
+        .args(["run", "--set", "http.listen=127.0.0.1:0", "--set", "topics.prefix=vanish."])
+        .args(["--set", &format!("kafka.brokers={}", broker::brokers())])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told = lines.by_ref().find(|line| line.contains("cleanup.policy") || line.contains("restored"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.expect("an end only by us");
+    assert!(told.contains("vanish.session-vectors has cleanup.policy compact,delete: sessions"), "{told}");
 }
 
 #[test]

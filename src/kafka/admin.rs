@@ -13,6 +13,7 @@ use rdkafka::admin::{
 };
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 
 use super::client::{PlainContext, bystander_config};
 use super::settings::{KafkaSettings, TopicSettings};
@@ -30,6 +31,14 @@ pub enum AdminError {
     /// A request failed.
     #[error("Kafka administration: {0}")]
     Kafka(#[from] KafkaError),
+    /// Nobody answers at the configured addresses.
+    #[error("no broker answers at {brokers} (kafka.brokers): {cause}")]
+    Unreachable {
+        /// The addresses.
+        brokers: String,
+        /// What the client says.
+        cause: KafkaError,
+    },
     /// A topic was refused.
     #[error("topic {topic}: {code}")]
     Refused {
@@ -86,13 +95,17 @@ struct Plan {
 /// An administrative client.
 pub struct Admin {
     client: AdminClient<PlainContext>,
+    brokers: String,
 }
 
 impl Admin {
     /// Creates the client; no broker is asked yet.
     pub fn new(settings: &KafkaSettings) -> Result<Admin, AdminError> {
         let config = bystander_config(settings);
-        Ok(Admin { client: AdminClient::from_config_and_context(&config, PlainContext)? })
+        Ok(Admin {
+            client: AdminClient::from_config_and_context(&config, PlainContext)?,
+            brokers: settings.brokers.clone(),
+        })
     }
 
     /// Creates the topics that are missing, and compares those that exist.
@@ -125,7 +138,7 @@ impl Admin {
     }
 
     fn replication(&self, settings: &TopicSettings) -> Result<i32, AdminError> {
-        let metadata = self.client.inner().fetch_metadata(None, REQUEST)?;
+        let metadata = self.metadata(REQUEST)?;
         let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
         Ok(settings.replication.unwrap_or(brokers.clamp(1, 3)))
     }
@@ -140,6 +153,16 @@ impl Admin {
         Ok(())
     }
 
+    fn metadata(&self, timeout: Duration) -> Result<Metadata, AdminError> {
+        use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+        self.client.inner().fetch_metadata(None, timeout).map_err(|cause| match cause.rdkafka_error_code() {
+            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) => {
+                AdminError::Unreachable { brokers: self.brokers.clone(), cause }
+            }
+            _ => AdminError::Kafka(cause),
+        })
+    }
+
     /// Partitions of each topic; 0 if it does not exist.
     pub fn partition_counts<'t>(
         &self,
@@ -147,7 +170,7 @@ impl Admin {
         timeout: Duration,
     ) -> Result<BTreeMap<&'t str, i32>, AdminError> {
         // All topics' metadata: naming one that does not exist would create it on some brokers.
-        let metadata = self.client.inner().fetch_metadata(None, timeout)?;
+        let metadata = self.metadata(timeout)?;
         let count = |name: &str| {
             let found = metadata.topics().iter().find(|t| t.name() == name && t.error().is_none());
             found.map_or(0, |t| i32::try_from(t.partitions().len()).unwrap_or(i32::MAX))

@@ -7,6 +7,7 @@ mod feed;
 mod fold;
 mod framing;
 mod generations;
+mod last_words;
 mod orphans;
 mod owned;
 mod ownership;

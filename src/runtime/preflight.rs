@@ -146,13 +146,23 @@ fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartErr
     }
 }
 
-/// Warns where a producer's clock could move the time that deadlines follow. Returns how large a record the
-/// dead letters take.
+/// Warns where a producer's clock could move the time that deadlines follow, and where state could vanish. Returns
+/// how large a record the dead letters take.
 fn look_at_configurations(admin: &Admin, settings: &RuntimeSettings) -> usize {
     let (events, dead_letters) = (&settings.topics.events, &settings.topics.dead_letters);
+    let [states, vectors, bookkeeping] = settings.topics.state().map(|(_, topic)| topic);
     let mut found = None;
-    match admin.configurations([events, dead_letters], CONFIGURATIONS) {
-        Ok([input, letters]) => {
+    match admin.configurations([events, dead_letters, states, vectors, bookkeeping], CONFIGURATIONS) {
+        Ok([input, letters, state @ ..]) => {
+            for (topic, configuration) in [states, vectors, bookkeeping].iter().zip(&state) {
+                let policy = configuration.get("cleanup.policy").unwrap_or_default();
+                if policy.split(',').any(|word| word.trim() == "delete") {
+                    tracing::error!(
+                        "{topic} has cleanup.policy {policy}: sessions that are older than its retention will be lost, \
+                         and a restart refused; set it to compact"
+                    );
+                }
+            }
             let kind = input.get("message.timestamp.type").unwrap_or("unknown");
             if kind != "LogAppendTime" {
                 tracing::warn!(

@@ -8,6 +8,8 @@ use crate::kafka::consumer::PollFault;
 
 /// How long the session of an earlier life may take to end: 45 s are the brokers' default.
 const RELEASE: Duration = Duration::from_secs(90);
+/// An attempt is refused at once, and the next one follows soon: refused later than this, it is another crash.
+const NEXT_REFUSAL: Duration = Duration::from_secs(30);
 /// Being fenced so often within this time means that another process uses the same id: two of them fence each other
 /// every few seconds. The loss of a group's coordinator can fence a member of its own self, and then again.
 const FENCINGS: usize = 3;
@@ -47,7 +49,8 @@ impl Gone {
 /// What happened so far.
 #[derive(Debug, Default)]
 pub(super) struct Rejoin {
-    unreleased: Option<Instant>,
+    /// The first refusal of those that followed upon each other, and the last.
+    unreleased: Option<(Instant, Instant)>,
     fenced: Vec<Instant>,
     refused: Option<Instant>,
 }
@@ -59,7 +62,9 @@ impl Rejoin {
         let (in_vain, cause) = match gone {
             Gone::Asked => (false, "partitions have no owner".to_owned()),
             Gone::Unreleased(cause) => {
-                let since = *self.unreleased.get_or_insert(now);
+                let held = self.unreleased.filter(|(_, last)| now.duration_since(*last) < NEXT_REFUSAL);
+                let since = held.map_or(now, |(since, _)| since);
+                self.unreleased = Some((since, now));
                 (now.duration_since(since) >= RELEASE, cause)
             }
             Gone::Fenced(cause) => {

@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 
 use super::board::Board;
 use super::fail_points;
+use super::last_words::End;
 use super::orphans::{self, Asked};
 use super::preflight::{self, StartError};
 use super::settings::RuntimeSettings;
@@ -103,7 +104,7 @@ impl Stop {
 pub struct Service {
     board: Arc<Board>,
     stop: Arc<Stop>,
-    ended: Receiver<(usize, Result<(), ServiceFault>)>,
+    ended: Receiver<End>,
     running: BTreeSet<usize>,
 }
 
@@ -132,7 +133,7 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
     for number in 0..count {
         let (shared, sender) = (Arc::clone(&shared), sender.clone());
         let work = move || {
-            let run = || worker::run(&shared, number, ready.max_message_bytes);
+            let run = || worker::run(&shared, number, ready.max_message_bytes, &sender);
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
             // Nobody listens any more if the service was dropped.
             let _ = sender.send((number, caught.unwrap_or(Err(ServiceFault::Panicked(number)))));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
+use super::last_words::{End, LastWords};
 use super::ownership::SharedShard;
 use super::rejoin::{Gone, Rejoin};
 use super::restorer;
@@ -48,8 +49,14 @@ impl Fetching for Consumer {
     }
 }
 
-/// Runs worker `number` until it is told to stop. Returns when its partitions are given back.
-pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize) -> Result<(), ServiceFault> {
+/// Runs worker `number` until it is told to stop. Returns when its partitions are given back and its clients are
+/// closed; of a fault it tells by `ended` at once.
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    number: usize,
+    max_message_bytes: usize,
+    ended: &mpsc::Sender<End>,
+) -> Result<(), ServiceFault> {
     let (settings, stop) = (&shared.settings, &shared.stop);
     let id = format!("{}-{number}", settings.kafka.transactional_id);
     let mut producers = Producers::new(&settings.kafka, id, max_message_bytes);
@@ -75,7 +82,9 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
         loop {
             let (shared, shard) = (Arc::clone(shared), Arc::clone(&shared_shard));
             let worker = Worker { shared, number, consumer: join()?, shard };
-            let Some(gone) = worker.work()? else {
+            // Dropped before the worker, and with it the client, is.
+            let last_words = LastWords { number, ended };
+            let Some(gone) = worker.work().inspect_err(|fault| last_words.of(fault))? else {
                 if worker.leave()? {
                     stop.note_left(number);
                 }
@@ -92,13 +101,13 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize, max_message_bytes: usize)
             let owned: Vec<_> = shard.owned.keys().copied().collect();
             shard.forget(&owned);
             drop(shard);
-            rejoin.after(gone, &member)?;
+            rejoin.after(gone, &member).inspect_err(|fault| last_words.of(fault))?;
         }
     })
 }
 
 /// Why no more messages were gathered.
-enum End {
+enum Pause {
     /// There may be more.
     Full,
     /// There was no other.
@@ -148,9 +157,9 @@ impl Worker {
             self.publish_when_due(&mut shard, true)?;
         }
         let more = match end {
-            End::Full => true,
-            End::Nothing => false,
-            End::Fault(fault) => match Gone::of(fault) {
+            Pause::Full => true,
+            Pause::Nothing => false,
+            Pause::Fault(fault) => match Gone::of(fault) {
                 Ok(gone) => return Ok(Err(gone)),
                 Err(fault) => {
                     self.poll_failed(&mut shard, fault)?;
@@ -168,18 +177,18 @@ impl Worker {
     }
 
     /// What there is without waiting, once there is something; no more than the batch has room for.
-    fn gather(&self, timeout: Duration) -> (Vec<BorrowedMessage<'_>>, End) {
+    fn gather(&self, timeout: Duration) -> (Vec<BorrowedMessage<'_>>, Pause) {
         let room = self.shard.lock().room().clamp(1, AHEAD);
         let mut messages = Vec::with_capacity(room);
         let mut timeout = timeout;
         while messages.len() < room {
             match self.consumer.poll(std::mem::take(&mut timeout)) {
                 Some(Ok(message)) => messages.push(message),
-                Some(Err(fault)) => return (messages, End::Fault(fault)),
-                None => return (messages, End::Nothing),
+                Some(Err(fault)) => return (messages, Pause::Fault(fault)),
+                None => return (messages, Pause::Nothing),
             }
         }
-        (messages, End::Full)
+        (messages, Pause::Full)
     }
 
     fn publish_when_due(&self, shard: &mut Shard, more: bool) -> Result<Duration, ServiceFault> {
