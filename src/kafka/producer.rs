@@ -132,8 +132,12 @@ impl TransactionalProducer {
         self.inner.begin_transaction().map_err(|e| self.sorted(e))
     }
 
-    /// Queues one record. Errors: what is wrong with this record.
-    pub fn send(&self, record: Outgoing<'_>) -> Result<(), DeliveryFault> {
+    /// Queues one record, waiting for room; hands over what is wrong with this record, if anything.
+    pub fn send(
+        &self,
+        record: Outgoing<'_>,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Option<DeliveryFault>, TransactionFault> {
         let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition.0);
         base.key = record.key;
         base.payload = record.value;
@@ -141,21 +145,22 @@ impl TransactionalProducer {
         let mut waits = false;
         loop {
             match self.inner.send(base) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(None),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     if !std::mem::replace(&mut waits, true) {
                         tracing::debug!(topic = record.topic, "the producer's queue is full: waiting for room");
                     }
                     self.serve();
+                    self.still_worth_it(give_up)?;
                     base = back;
                 }
                 Err((error, _)) => {
-                    return Err(DeliveryFault {
+                    return Ok(Some(DeliveryFault {
                         topic: record.topic.to_owned(),
                         partition: record.partition,
                         cause: error.to_string(),
                         permanent: is_permanent(&error),
-                    });
+                    }));
                 }
             }
         }
@@ -165,15 +170,21 @@ impl TransactionalProducer {
     pub fn drain(&self, give_up: &dyn Fn() -> bool) -> Result<Vec<DeliveryFault>, TransactionFault> {
         while self.inner.in_flight_count() > 0 {
             self.serve();
-            if give_up() {
-                return Err(TransactionFault::GaveUp);
-            }
-            if self.is_over() {
-                let count = self.inner.in_flight_count();
-                return Err(TransactionFault::Fatal(format!("{count} records are neither delivered nor refused")));
-            }
+            self.still_worth_it(give_up)?;
         }
         Ok(self.undelivered())
+    }
+
+    /// Whether to wait longer for the broker's answers.
+    fn still_worth_it(&self, give_up: &dyn Fn() -> bool) -> Result<(), TransactionFault> {
+        if give_up() {
+            return Err(TransactionFault::GaveUp);
+        }
+        if self.is_over() {
+            let count = self.inner.in_flight_count();
+            return Err(TransactionFault::Fatal(format!("{count} records are neither delivered nor refused")));
+        }
+        Ok(())
     }
 
     /// The transaction has timed out long ago, and so has all that belongs to it. What was not answered by now never

@@ -122,7 +122,9 @@ impl Shard {
         for (partition, effects, _) in self.pending(parts) {
             for record in effects.records() {
                 let outgoing = self.shared.framing.outgoing(partition, record, &mut scratch);
-                producer.send(outgoing).map_err(|fault| Fault::Undelivered(vec![fault]))?;
+                if let Some(fault) = producer.send(outgoing, give_up)? {
+                    return Err(Fault::Undelivered(vec![fault]));
+                }
             }
         }
         let undelivered = producer.drain(give_up)?;

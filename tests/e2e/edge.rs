@@ -19,7 +19,30 @@ const NEVER: &dyn Fn() -> bool = &|| false;
 fn send(producer: &TransactionalProducer, topic: &str, key: &str) {
     let outgoing =
         Outgoing { topic, partition: PartitionId(0), key: Some(key.as_bytes()), value: Some(b"v"), headers: None };
-    producer.send(outgoing).expect("queued");
+    assert_eq!(producer.send(outgoing, NEVER), Ok(None), "queued");
+}
+
+#[test]
+fn a_full_queue_is_waited_for_no_longer_than_there_is_time() {
+    let name = unique("full");
+    let mut settings = settings(brokers(), &name, 1);
+    create_topics(&settings);
+    settings.kafka.properties = [("queue.buffering.max.messages".to_owned(), "1".to_owned())].into();
+    let producer = TransactionalProducer::new(&settings.kafka, &name, 1 << 20).unwrap();
+    producer.init(NEVER).unwrap();
+    producer.begin().unwrap();
+    let record = || Outgoing {
+        topic: &settings.topics.recovery,
+        partition: PartitionId(0),
+        key: None,
+        value: None,
+        headers: None,
+    };
+    // There is room for one; with time there is room for each.
+    assert_eq!(producer.send(record(), &|| true), Ok(None));
+    assert_eq!(producer.send(record(), &|| true), Err(TransactionFault::GaveUp));
+    assert_eq!(producer.send(record(), NEVER), Ok(None));
+    producer.abort(NEVER).unwrap();
 }
 
 #[test]
@@ -96,7 +119,7 @@ fn a_record_too_large_for_its_topic_is_a_permanent_fault() {
         value: Some(&value),
         headers: None,
     };
-    producer.send(outgoing).unwrap();
+    assert_eq!(producer.send(outgoing, NEVER), Ok(None), "queued");
     let faults = producer.drain(NEVER).unwrap();
     assert_eq!(faults.len(), 1);
     assert!(faults[0].permanent, "{faults:?}");
