@@ -1,13 +1,14 @@
 //! Consumer groups seen from outside: who is in them, and what they have committed. Joins none and changes nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::CString;
 use std::time::Duration;
 
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::groups::GroupMemberInfo;
 
 use super::client::{PlainContext, bystander_config};
 use super::consumer::committed;
@@ -17,24 +18,30 @@ use crate::model::position::{Offset, PartitionId};
 /// Timeout of one request; callers try again.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// A group as its coordinator describes it.
+/// A group of the classic protocol, as its coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Group {
+pub struct ClassicGroup {
     /// No rebalance is under way.
     pub stable: bool,
     /// Its members.
     pub members: Vec<Member>,
 }
 
-/// A member of a group.
+/// A member of a classic group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The id that the coordinator gave it.
     pub id: String,
-    /// Its own id, if it is a static member.
-    pub instance_id: Option<String>,
     /// What it is assigned, by topic.
     pub partitions: Vec<(String, PartitionId)>,
+}
+
+impl Member {
+    /// Whether this is the static member of that name: the coordinator adds a UUID to it.
+    pub fn is(&self, name: &str) -> bool {
+        let added = self.id.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        added.is_some_and(|uuid| uuid.len() == 36 && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'))
+    }
 }
 
 /// Looks at groups; keeps a client for each it was asked of.
@@ -56,14 +63,26 @@ impl Groups {
         Ok(found.into_iter().find_map(|(_, offset)| offset))
     }
 
-    /// A group of either protocol; without members if there is no such group.
-    pub fn describe(&mut self, group: &str) -> Result<Group, KafkaError> {
-        describe(self.client(group)?.client(), group)
+    /// Members of a group, of either protocol; none if there is no such group.
+    pub fn members(&mut self, group: &str) -> Result<usize, KafkaError> {
+        members(self.client(group)?.client(), group)
     }
 
-    /// Number of its members.
-    pub fn members(&mut self, group: &str) -> Result<usize, KafkaError> {
-        self.describe(group).map(|group| group.members.len())
+    /// A group of the classic protocol; without members if there is no such group. An assignment that cannot be read
+    /// is an error. This asks by an older request than [`Self::members`] does: the newer one can end the process by an
+    /// assertion of librdkafka's own while brokers come and go (confluentinc/librdkafka issues 3663 and 4605).
+    pub fn classic(&mut self, group: &str) -> Result<ClassicGroup, KafkaError> {
+        let list = self.client(group)?.fetch_group_list(Some(group), REQUEST)?;
+        let Some(found) = list.groups().iter().find(|found| found.name() == group) else {
+            return Ok(ClassicGroup::default());
+        };
+        let member = |member: &GroupMemberInfo| {
+            let partitions = member.assignment().map_or(Some(Vec::new()), assigned);
+            let partitions = partitions.ok_or(KafkaError::GroupListFetch(RDKafkaErrorCode::BadMessage))?;
+            Ok(Member { id: member.id().to_owned(), partitions })
+        };
+        let members = found.members().iter().map(member).collect::<Result<_, KafkaError>>()?;
+        Ok(ClassicGroup { stable: found.state() == "Stable", members })
     }
 
     /// Which of these topics exist.
@@ -85,6 +104,33 @@ impl Groups {
     }
 }
 
+/// The partitions of an assignment in the form of Kafka's consumer protocol: a version, then by topic the numbers of
+/// its partitions; what follows is the assignor's. Nothing was assigned to a member without bytes.
+fn assigned(bytes: &[u8]) -> Option<Vec<(String, PartitionId)>> {
+    fn take<'b>(rest: &mut &'b [u8], len: usize) -> Option<&'b [u8]> {
+        let (taken, left) = rest.split_at_checked(len)?;
+        *rest = left;
+        Some(taken)
+    }
+    fn int(rest: &mut &[u8]) -> Option<i32> {
+        take(rest, 4)?.try_into().ok().map(i32::from_be_bytes)
+    }
+    let mut rest = bytes;
+    let mut partitions = Vec::new();
+    if rest.is_empty() {
+        return Some(partitions);
+    }
+    take(&mut rest, 2)?;
+    for _ in 0..int(&mut rest)? {
+        let len = u16::from_be_bytes(take(&mut rest, 2)?.try_into().ok()?);
+        let topic = std::str::from_utf8(take(&mut rest, len.into())?).ok()?;
+        for _ in 0..int(&mut rest)? {
+            partitions.push((topic.to_owned(), PartitionId(int(&mut rest)?)));
+        }
+    }
+    Some(partitions)
+}
+
 /// Frees a pointer of librdkafka at the end of its scope.
 struct Freed<T>(*mut T, unsafe extern "C" fn(*mut T));
 
@@ -99,7 +145,7 @@ impl<T> Drop for Freed<T> {
 
 /// The safe client lists groups of the older protocol only, and calls one of the newer empty: here both are
 /// described.
-fn describe(client: &Client<PlainContext>, group: &str) -> Result<Group, KafkaError> {
+fn members(client: &Client<PlainContext>, group: &str) -> Result<usize, KafkaError> {
     use rdkafka_sys as sys;
     let fault = |code: RDKafkaErrorCode| KafkaError::GroupListFetch(code);
     let name = CString::new(group).map_err(|_| fault(RDKafkaErrorCode::InvalidArgument))?;
@@ -133,62 +179,37 @@ fn describe(client: &Client<PlainContext>, group: &str) -> Result<Group, KafkaEr
         }
         let error = sys::rd_kafka_ConsumerGroupDescription_error(*groups);
         match RDKafkaErrorCode::from(sys::rd_kafka_error_code(error)) {
-            RDKafkaErrorCode::NoError => Ok(description(*groups)),
-            RDKafkaErrorCode::GroupIdNotFound => Ok(Group::default()),
+            RDKafkaErrorCode::NoError => Ok(sys::rd_kafka_ConsumerGroupDescription_member_count(*groups)),
+            RDKafkaErrorCode::GroupIdNotFound => Ok(0),
             code => Err(fault(code)),
         }
     }
 }
 
-/// Copies a description.
-///
-/// # Safety
-/// The description is valid.
-unsafe fn description(group: *const rdkafka_sys::rd_kafka_ConsumerGroupDescription_t) -> Group {
-    use rdkafka_sys as sys;
-    // SAFETY: what a valid description points to is valid as long as it is; the members are those it counts.
-    unsafe {
-        let state = sys::rd_kafka_ConsumerGroupDescription_state(group);
-        let count = sys::rd_kafka_ConsumerGroupDescription_member_count(group);
-        let members = (0..count).map(|number| {
-            let member = sys::rd_kafka_ConsumerGroupDescription_member(group, number);
-            Member {
-                id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).unwrap_or_default(),
-                instance_id: text(sys::rd_kafka_MemberDescription_group_instance_id(member)),
-                partitions: partitions(sys::rd_kafka_MemberDescription_assignment(member)),
-            }
-        });
-        Group {
-            stable: state == sys::rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE,
-            members: members.collect(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_are_read_and_damaged_ones_are_not() {
+        let bytes = hex::decode(concat!(
+            "0001", "00000002", "000161", "00000002", "00000000", "00000007", "00026262", "00000000", "00000000",
+        ));
+        let bytes = bytes.unwrap();
+        let a = |partition| ("a".to_owned(), PartitionId(partition));
+        assert_eq!(assigned(&bytes), Some(vec![a(0), a(7)]));
+        assert_eq!(assigned(&[]), Some(vec![]));
+        // All but the assignor's own bytes is needed.
+        for len in 1..bytes.len() - 4 {
+            assert_eq!(assigned(&bytes[..len]), None, "{len}");
         }
     }
-}
 
-/// Copies the partitions of an assignment.
-///
-/// # Safety
-/// The assignment is valid, or null.
-unsafe fn partitions(assignment: *const rdkafka_sys::rd_kafka_MemberAssignment_t) -> Vec<(String, PartitionId)> {
-    if assignment.is_null() {
-        return Vec::new();
+    #[test]
+    fn a_static_member_is_known_by_its_name() {
+        let member = |id: &str| Member { id: id.to_owned(), partitions: Vec::new() };
+        let held = member("host-1-0-0b9c2f6e-5d1a-4c37-9a86-000000000001");
+        assert!(held.is("host-1-0"));
+        assert!(!held.is("host-1") && !held.is("host-1-0-0") && !member("host-1-0").is("host-1-0"));
     }
-    // SAFETY: the list of a valid assignment is valid, with as many elements as it counts.
-    unsafe {
-        let list = rdkafka_sys::rd_kafka_MemberAssignment_partitions(assignment);
-        if list.is_null() || (*list).elems.is_null() {
-            return Vec::new();
-        }
-        let elements = std::slice::from_raw_parts((*list).elems, usize::try_from((*list).cnt).unwrap_or(0));
-        elements.iter().map(|e| (text(e.topic).unwrap_or_default(), PartitionId(e.partition))).collect()
-    }
-}
-
-/// Copies a text.
-///
-/// # Safety
-/// It ends with a zero byte, or is null.
-unsafe fn text(text: *const c_char) -> Option<String> {
-    // SAFETY: as the caller promises.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::shard::Shared;
-use crate::kafka::groups::{Group, Groups, Member};
+use crate::kafka::groups::{ClassicGroup, Groups, Member};
 use crate::model::position::PartitionId;
 
 /// Between two looks at the group.
@@ -47,7 +47,7 @@ pub(super) fn watch(shared: &Arc<Shared>) {
     let mut groups = Groups::new(&settings.kafka);
     let mut watch = Watch::default();
     while nap(shared) {
-        let group = match groups.describe(&settings.kafka.group_id) {
+        let group = match groups.classic(&settings.kafka.group_id) {
             Ok(group) => group,
             Err(error) => {
                 tracing::debug!(%error, "describing the group");
@@ -56,7 +56,7 @@ pub(super) fn watch(shared: &Arc<Shared>) {
         };
         let orphans = orphans(&group, &settings.topics.events, shared.board.partition_count);
         let Some(member) = watch.next(&group, orphans) else { continue };
-        let own = |number: &usize| member.instance_id.as_ref() == Some(&settings.kafka.member(*number));
+        let own = |number: &usize| member.is(&settings.kafka.member(*number));
         if let Some(number) = (0..shared.board.workers).find(own) {
             let partitions: Vec<i32> = watch.orphans.iter().map(|partition| partition.0).collect();
             tracing::warn!(?partitions, worker = number, "the group gave these to nobody; a worker joins it anew");
@@ -78,7 +78,7 @@ fn nap(shared: &Shared) -> bool {
 }
 
 /// Partitions of the input that no member of a stable group is assigned.
-fn orphans(group: &Group, topic: &str, count: i32) -> BTreeSet<PartitionId> {
+fn orphans(group: &ClassicGroup, topic: &str, count: i32) -> BTreeSet<PartitionId> {
     if !group.stable {
         return BTreeSet::new();
     }
@@ -103,7 +103,7 @@ struct Watch {
 impl Watch {
     /// The member that is to join anew: the one with the fewest partitions, of these the first by id, so that all
     /// processes of a group choose the same one.
-    fn next<'g>(&mut self, group: &'g Group, orphans: BTreeSet<PartitionId>) -> Option<&'g Member> {
+    fn next<'g>(&mut self, group: &'g ClassicGroup, orphans: BTreeSet<PartitionId>) -> Option<&'g Member> {
         let still: BTreeSet<_> = self.orphans.intersection(&orphans).copied().collect();
         match still.is_empty() {
             true => (self.orphans, self.looks) = (orphans, 1),
@@ -122,13 +122,12 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn group(members: &[(&str, &[i32])]) -> Group {
+    fn group(members: &[(&str, &[i32])]) -> ClassicGroup {
         let member = |(id, partitions): &(&str, &[i32])| Member {
             id: id.to_string(),
-            instance_id: None,
             partitions: partitions.iter().map(|p| ("events".to_owned(), PartitionId(*p))).collect(),
         };
-        Group { stable: true, members: members.iter().map(member).collect() }
+        ClassicGroup { stable: true, members: members.iter().map(member).collect() }
     }
 
     fn ids(numbers: &[i32]) -> BTreeSet<PartitionId> {
