@@ -23,22 +23,26 @@ fn every_body_is_sent_in_these_tests() {
 
 #[test]
 fn formats_agree() {
+    BODIES.iter().for_each(|body| agree(&event_json(body)));
+    // A number is read to the nearest one there is, so that the shortest text of what was read reads as the same.
+    let zero = event_json(r#"{"type":"metadata_changed","metadata":{"n":0}}"#);
+    agree(&zero.replace("\"n\":0", "\"n\":1.005928711492781677682"));
+}
+
+fn agree(json: &str) {
     let writer = WriterSchema::parse(encode::event_schema_text()).unwrap();
-    for body in BODIES {
-        let json = event_json(body);
-        let from_json = decode_bytes(json.as_bytes()).unwrap_or_else(|e| panic!("{body}: {e}"));
-        let avro = encode::event(from_json.clone()).unwrap();
-        let single = [&encode::event_single_object_header()[..], &avro[..]].concat();
-        let padded = format!("\n\t {json}\r\n");
-        let readings = [
-            decode_with(&framed(&avro), Some(&writer)).unwrap(),
-            decode_bytes(&single).unwrap(),
-            decode_bytes(padded.as_bytes()).unwrap(),
-        ];
-        for reading in readings {
-            assert_eq!(reading, from_json, "{body}");
-            assert_eq!(reading.body.digest(), from_json.body.digest(), "{body}");
-        }
+    let from_json = decode_bytes(json.as_bytes()).unwrap_or_else(|e| panic!("{json}: {e}"));
+    let avro = encode::event(from_json.clone()).unwrap();
+    let single = [&encode::event_single_object_header()[..], &avro[..]].concat();
+    let padded = format!("\n\t {json}\r\n");
+    let readings = [
+        decode_with(&framed(&avro), Some(&writer)).unwrap(),
+        decode_bytes(&single).unwrap(),
+        decode_bytes(padded.as_bytes()).unwrap(),
+    ];
+    for reading in readings {
+        assert_eq!(reading, from_json, "{json}");
+        assert_eq!(reading.body.digest(), from_json.body.digest(), "{json}");
     }
 }
 
