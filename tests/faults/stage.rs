@@ -135,6 +135,12 @@ impl<'a> Stage<'a> {
         found.into_iter().map(|offset| offset.unwrap_or(0)).collect()
     }
 
+    /// One of the topics that hold state, by the dice.
+    pub fn any_state_topic(&mut self) -> String {
+        let state = self.settings.topics.state();
+        state[self.dice.below(state.len() as u64) as usize].1.to_owned()
+    }
+
     /// Sets them, while nobody works.
     pub fn set_offsets(&self, offsets: &[i64]) {
         let (kafka, topics) = (&self.settings.kafka, &self.settings.topics);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -82,6 +83,16 @@ pub fn create_topics(settings: &RuntimeSettings) {
     let admin = Admin::new(&settings.kafka).expect("admin client");
     let reports = admin.create_topics(&settings.topics).expect("create topics");
     assert!(reports.iter().all(|r| r.created), "topics of their own: {reports:?}");
+}
+
+/// Sets these settings of a topic, by Kafka's names, and only these.
+pub fn alter_topic(brokers: &str, topic: &str, settings: &[(&str, &str)]) {
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("admin");
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let change = settings.iter().fold(change, |change, (name, value)| change.set(name, value));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let altered = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).expect("an answer");
+    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
 }
 
 /// A record read back.

@@ -1,7 +1,5 @@
 //! Small records that claim to be huge, records that are huge, schema ids that nobody knows, and a registry that is down.
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::config::ClientConfig;
 use rekindle::engine::encode;
 use rekindle::kafka::settings::RegistrySettings;
 use rekindle::model::verdict::RejectReason;
@@ -11,7 +9,7 @@ use super::Outcome;
 use crate::odd::{Letters, Odd, Place, Sender, event};
 use crate::run::Run;
 use crate::stage::Stage;
-use crate::support::clients::{eventually, read_all};
+use crate::support::clients::{alter_topic, eventually, read_all};
 use crate::support::registry::RegistryDouble;
 use crate::support::wire::{avro, framed};
 
@@ -86,14 +84,8 @@ fn large(tenant: &str, n: u64) -> Vec<(Odd, Option<RejectReason>)> {
 
 /// The input takes records of four MiB from now on; what else its topic was created with stays.
 fn raise_the_topics_limit(stage: &Stage<'_>) {
-    let admin: AdminClient<_> =
-        ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
-    let topic = ResourceSpecifier::Topic(&stage.settings.topics.events);
-    let alter =
-        AlterConfig::new(topic).set("max.message.bytes", "4194304").set("message.timestamp.type", "LogAppendTime");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let altered = runtime.block_on(admin.alter_configs([&alter], &AdminOptions::new())).expect("an answer");
-    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    let settings = [("max.message.bytes", "4194304"), ("message.timestamp.type", "LogAppendTime")];
+    alter_topic(&stage.broker.addresses, &stage.settings.topics.events, &settings);
 }
 
 /// Bombs, large records and unknown ids under load; then the registry goes down, and an instance with it or beside it.

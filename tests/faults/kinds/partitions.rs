@@ -128,7 +128,7 @@ pub fn output_raised(stage: &mut Stage<'_>) -> Outcome {
     stage.until_more(300);
     first.stop();
     let topics = stage.settings.topics.clone();
-    let topic = [&topics.states, &topics.vectors, &topics.bookkeeping][stage.dice.below(3) as usize].clone();
+    let topic = stage.any_state_topic();
     raise(stage, &[&topic], topics.partitions + 2);
     let words = format!("{topic} has {} partitions, the input has {}", topics.partitions + 2, topics.partitions);
     refused(stage, &[], &words);

@@ -55,8 +55,7 @@ pub fn missing(stage: &mut Stage<'_>) -> Outcome {
     stage.until_more(400);
     first.stop();
     let topics = stage.settings.topics.clone();
-    let roles = [&topics.states, &topics.vectors, &topics.bookkeeping];
-    let topic = roles[stage.dice.below(3) as usize].as_str();
+    let topic = &stage.any_state_topic();
     let which = stage.dice.below(4);
     let ((partition, key), value) = match which {
         0 => chosen_checkpoint(stage),

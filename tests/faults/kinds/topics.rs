@@ -1,13 +1,12 @@
 //! What others do to the topics of the service: a transaction on its state that stays open, and a limit that is lowered.
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rekindle::kafka::admin::{DEAD_LETTER_ROOM, DEFAULT_MAX_MESSAGE_BYTES};
 
 use super::Outcome;
 use crate::stage::Stage;
-use crate::support::clients::{PATIENCE, eventually, unique};
+use crate::support::clients::{PATIENCE, alter_topic, eventually, unique};
 
 /// Less than any dead letter with its headers, more than the marker of a transaction's end: without room for that no
 /// transaction would ever end.
@@ -67,11 +66,6 @@ pub fn refused_record(stage: &mut Stage<'_>) -> Outcome {
 
 /// Sets the limit of a record in the topic of dead letters.
 fn longest_dead_letter(stage: &Stage<'_>, bytes: usize) {
-    let admin: AdminClient<_> =
-        ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let (topic, bytes) = (ResourceSpecifier::Topic(&stage.settings.topics.dead_letters), bytes.to_string());
-    let limit = AlterConfig::new(topic).set("max.message.bytes", &bytes);
-    let altered = runtime.block_on(admin.alter_configs(&[limit], &AdminOptions::new())).expect("an answer");
-    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    let limit = [("max.message.bytes", &*bytes.to_string())];
+    alter_topic(&stage.broker.addresses, &stage.settings.topics.dead_letters, &limit);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::Outcome;
 use super::state::rebuild;
 use crate::stage::Stage;
-use crate::support::clients::{each_message, eventually, read_all};
+use crate::support::clients::{alter_topic, each_message, eventually, read_all};
 
 /// Deletes what lies below an offset, and shows that it is gone.
 fn delete_below(stage: &Stage<'_>, topic: &str, partition: i32, offset: i64) {
@@ -33,13 +33,7 @@ fn delete_below(stage: &Stage<'_>, topic: &str, partition: i32, offset: i64) {
 
 /// What is to be done with old segments of a topic. Brokers delete records of none that is compacted only.
 fn policy(stage: &Stage<'_>, topic: &str, policy: &str) {
-    let admin: AdminClient<_> =
-        ClientConfig::new().set("bootstrap.servers", &stage.broker.addresses).create().expect("admin");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let resource = ResourceSpecifier::Topic(topic);
-    let alter = AlterConfig::new(resource).set("cleanup.policy", policy).set("retention.ms", "-1");
-    let altered = runtime.block_on(admin.alter_configs([&alter], &AdminOptions::new())).expect("an answer");
-    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    alter_topic(&stage.broker.addresses, topic, &[("cleanup.policy", policy), ("retention.ms", "-1")]);
 }
 
 /// Where the latest values of live keys lie, by partition, in order.
@@ -65,7 +59,7 @@ pub fn state(stage: &mut Stage<'_>) -> Outcome {
     stage.until_more(400);
     first.stop();
     let topics = stage.settings.topics.clone();
-    let topic = [&topics.states, &topics.vectors, &topics.bookkeeping][stage.dice.below(3) as usize].as_str();
+    let topic = &stage.any_state_topic();
     policy(stage, topic, "compact,delete");
     for (partition, offsets) in live(stage, topic) {
         delete_below(stage, topic, partition, offsets[0]);
