@@ -1,104 +1,156 @@
 //! The contract of the vector index against a plain model: what is stored is found, once, at its true cosine,
 //! whatever happened before.
 
-use std::collections::BTreeMap;
+mod index_model;
 
+use std::collections::BTreeSet;
+
+use index_model::{DIM, Known, Model, Names, Step, ask, expected, id, step, vector};
 use proptest::prelude::*;
-use rekindle::engine::index::{Columns, Hit, MAX_K, SpaceIndex};
+use rekindle::engine::index::{MAX_K, SpaceIndex, Wanted};
 use rekindle::model::event::TransferScope;
-use rekindle::model::ids::{SessionId, UserId};
+use rekindle::model::ids::SessionId;
 use rekindle::model::session::Status;
-use rekindle::model::vector::{UnitVector, cosine};
-
-const DIM: usize = 24;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Upsert(u8, Vec<f32>, u8),
-    Remove(u8),
-}
-
-fn id(n: u8) -> SessionId {
-    SessionId::new(&format!("s-{n}")).expect("an id")
-}
-
-fn user(n: u8) -> UserId {
-    UserId::new(&format!("u-{n}")).expect("an id")
-}
-
-fn columns(owner: u8) -> Columns {
-    Columns {
-        user: Some(user(owner)),
-        status: Some(Status::Active),
-        expires_at: None,
-        adapter: None,
-        scope: TransferScope::Tenant,
-        last_active: None,
-    }
-}
-
-fn vector() -> impl Strategy<Value = Vec<f32>> {
-    prop::collection::vec(-1.0f32..1.0, DIM).prop_filter("has a direction", |v| v.iter().any(|x| x.abs() > 0.01))
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (0u8..40, vector(), 0u8..3).prop_map(|(n, v, u)| Step::Upsert(n, v, u)),
-        1 => (0u8..40).prop_map(Step::Remove),
-    ]
-}
-
-/// Exact search over the model, in the same arithmetic.
-fn expected(model: &BTreeMap<SessionId, (UnitVector, u8)>, query: &UnitVector, k: usize, of: Option<u8>) -> Vec<Hit> {
-    let wide = query.to_f32();
-    let mut hits: Vec<Hit> = model
-        .iter()
-        .filter(|(_, (_, owner))| of.is_none_or(|of| of == *owner))
-        .map(|(session, (v, _))| {
-            let inverse = query.inverse_norm();
-            let similarity = cosine(&wide, inverse, v.as_slice(), v.inverse_norm());
-            Hit { session: session.clone(), similarity }
-        })
-        .collect();
-    hits.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.session.cmp(&b.session)));
-    hits.truncate(k.clamp(1, MAX_K));
-    hits
-}
+use rekindle::model::vector::UnitVector;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn answers_are_those_of_the_stored_set(
-        steps in prop::collection::vec(step(), 1..600), query in vector(), k in 0usize..60, of in prop::option::of(0u8..3),
+        steps in prop::collection::vec(step(), 1..300), query in vector(), k in 0usize..60, ask in ask(),
     ) {
+        let names = Names::new();
         let mut index = SpaceIndex::new(DIM);
-        let mut model = BTreeMap::new();
+        let mut model = Model::new();
         for step in steps {
             match step {
-                Step::Upsert(n, v, owner) => {
+                Step::Upsert(n, v, known) => {
                     let unit = UnitVector::normalised(&v).expect("has a direction");
-                    prop_assert!(index.upsert(&id(n), &unit, columns(owner)));
-                    model.insert(id(n), (unit, owner));
+                    prop_assert!(index.upsert(&id(n), &unit, &names.columns(&known)));
+                    model.insert(id(n), (unit, known));
+                }
+                Step::SetColumns(n, known) => {
+                    index.set_columns(&id(n), &names.columns(&known));
+                    if let Some(held) = model.get_mut(&id(n)) {
+                        held.1 = known;
+                    }
                 }
                 Step::Remove(n) => prop_assert_eq!(index.remove(&id(n)), model.remove(&id(n)).is_some()),
             }
         }
         let query = UnitVector::normalised(&query).expect("has a direction");
-        let pass = |_: &SessionId, c: &Columns| of.is_none_or(|of| c.user == Some(user(of)));
-        prop_assert_eq!(index.search(&query, k, pass), expected(&model, &query, k, of));
+        let except = ask.except.map(id);
+        let wanted = names.wanted(&ask, except.as_ref());
+        let passing = || {
+            let passes = |(session, (_, known)): &(&SessionId, &(UnitVector, Known))| {
+                ask.passes(&names, known) && Some(*session) != except.as_ref()
+            };
+            model.iter().filter(passes).map(|(session, (v, _))| (session, v))
+        };
+        prop_assert_eq!(index.search(&query, k, &wanted), expected(passing(), &query, k));
+        let some: Vec<SessionId> = (0..40).step_by(2).map(id).chain([id(999)]).collect();
+        let among = passing().filter(|(session, _)| some.contains(session));
+        prop_assert_eq!(index.search_among(&query, k, &wanted, some.iter()), expected(among, &query, k));
         prop_assert_eq!(index.len(), model.len());
+        let all = expected(model.iter().map(|(session, (v, _))| (session, v)), &query, MAX_K);
         for (session, (v, _)) in &model {
-            let apart = index.similarity(&query, session).expect("stored");
-            let hit = expected(&model, &query, MAX_K, None).into_iter().find(|hit| hit.session == *session);
-            prop_assert_eq!(hit.map(|hit| hit.similarity), Some(apart));
+            let hit = all.iter().find(|hit| hit.session == *session);
+            prop_assert_eq!(hit.map(|hit| hit.similarity), index.similarity(&query, session));
             prop_assert_eq!(index.vector(session), Some(v.as_slice()));
         }
     }
 }
 
+/// Numbers that look random, from a seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// Near one of a few topics.
+    fn vector(&mut self, dim: usize) -> UnitVector {
+        let topic = self.next() % 20;
+        let noise = |random: &mut Random| (random.next() % 2001) as f32 / 1000.0 - 1.0;
+        let components: Vec<f32> =
+            (0..dim).map(|n| ((topic as f32 + 2.0) * (n as f32 + 1.0)).sin() + noise(self)).collect();
+        UnitVector::normalised(&components).expect("has a direction")
+    }
+}
+
+fn plain(owner: u16) -> Known {
+    Known {
+        user: Some((owner % 4) as u8),
+        status: Some(Status::Active),
+        expires_at: None,
+        adapter: Some((owner % 3) as u8),
+        scope: TransferScope::Tenant,
+        last_active: None,
+    }
+}
+
+#[test]
+fn among_many_an_answer_depends_on_the_stored_set_alone_and_is_nearly_the_exact_one() {
+    let names = Names::new();
+    for (dim, sessions) in [(24, 700u16), (96, 1200), (768, 600)] {
+        let mut random = Random(u64::from(sessions));
+        let last: Vec<UnitVector> = (0..sessions).map(|_| random.vector(dim)).collect();
+        let mut straight = SpaceIndex::new(dim);
+        for (n, v) in last.iter().enumerate() {
+            straight.upsert(&id(n as u16), v, &names.columns(&plain(n as u16)));
+        }
+        // The same set in the end: other vectors first, sessions that go, and those that come back.
+        let mut winding = SpaceIndex::new(dim);
+        for n in (0..sessions + 300).rev() {
+            winding.upsert(&id(n), &random.vector(dim), &names.columns(&plain(n / 2)));
+        }
+        for n in (0..sessions + 300).filter(|n| n % 7 == 0 || *n >= sessions) {
+            assert!(winding.remove(&id(n)));
+        }
+        for n in 0..sessions {
+            let v = &last[usize::from(n)];
+            winding.upsert(&id(n), v, &names.columns(&plain(n)));
+        }
+        let adapter = &names.adapters[1];
+        let (mut found, mut asked) = (0, 0);
+        for wanted in [Wanted::default(), Wanted { adapter: Some(adapter), ..Wanted::default() }] {
+            let passing = (0..sessions).filter(|n| wanted.adapter.is_none() || n % 3 == 1);
+            let model: Model = passing.map(|n| (id(n), (last[usize::from(n)].clone(), plain(n)))).collect();
+            for k in [1, 10, MAX_K] {
+                for _ in 0..5 {
+                    let query = random.vector(dim);
+                    let hits = straight.search(&query, k, &wanted);
+                    assert_eq!(hits, winding.search(&query, k, &wanted), "{dim} components, k {k}");
+                    let truth = expected(model.iter().map(|(session, (v, _))| (session, v)), &query, k);
+                    assert_eq!(hits.len(), truth.len(), "no short answer");
+                    let true_sessions: BTreeSet<&SessionId> = truth.iter().map(|hit| &hit.session).collect();
+                    (found, asked) = (
+                        found + hits.iter().filter(|hit| true_sessions.contains(&hit.session)).count(),
+                        asked + truth.len(),
+                    );
+                    for hit in &hits {
+                        assert_eq!(Some(hit.similarity), straight.similarity(&query, &hit.session));
+                    }
+                }
+            }
+        }
+        assert!(found * 1000 >= asked * 999, "{dim} components: {found} of {asked}");
+        // It shrinks as it grew.
+        for n in 10..sessions {
+            assert!(winding.remove(&id(n)));
+        }
+        let few: Model = (0..10).map(|n| (id(n), (last[usize::from(n)].clone(), plain(n)))).collect();
+        let truth = expected(few.iter().map(|(session, (v, _))| (session, v)), &last[3], 10);
+        assert_eq!(winding.search(&last[3], 10, &Wanted::default()), truth);
+    }
+}
+
 #[test]
 fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
+    let names = Names::new();
     let mut index = SpaceIndex::new(DIM);
     let direction = |n: usize, round: usize| {
         let mut v = [0.1f32; DIM];
@@ -106,12 +158,12 @@ fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
         UnitVector::normalised(&v).expect("has a direction")
     };
     for round in 0..10 {
-        for n in 0..100u8 {
-            assert!(index.upsert(&id(n), &direction(usize::from(n), round), columns(0)));
+        for n in 0..100 {
+            assert!(index.upsert(&id(n), &direction(usize::from(n), round), &names.columns(&plain(0))));
         }
     }
-    let hits = index.search(&direction(3, 9), 100, |_, _| true);
-    let distinct: std::collections::BTreeSet<_> = hits.iter().map(|hit| hit.session.clone()).collect();
+    let hits = index.search(&direction(3, 9), 100, &Wanted::default());
+    let distinct: BTreeSet<_> = hits.iter().map(|hit| hit.session.clone()).collect();
     assert_eq!((hits.len(), distinct.len()), (100, 100));
     assert_eq!(hits[0].session, id(3), "the newest vector ranks, not an older one");
     assert_eq!(hits[0].similarity, 1.0);
@@ -119,12 +171,13 @@ fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
 
 #[test]
 fn a_vector_of_another_dimension_is_neither_stored_nor_found() {
+    let names = Names::new();
     let mut index = SpaceIndex::new(DIM);
     let short = UnitVector::normalised(&[1.0; 3]).expect("has a direction");
-    assert!(!index.upsert(&id(1), &short, columns(0)));
+    assert!(!index.upsert(&id(1), &short, &names.columns(&plain(0))));
     assert!(index.is_empty());
     let own = UnitVector::normalised(&[1.0; DIM]).expect("has a direction");
-    assert!(index.upsert(&id(1), &own, columns(0)));
-    assert!(index.search(&short, 10, |_, _| true).is_empty());
-    assert_eq!(index.search(&own, usize::MAX, |_, _| true).len(), 1, "k is clamped");
+    assert!(index.upsert(&id(1), &own, &names.columns(&plain(0))));
+    assert!(index.search(&short, 10, &Wanted::default()).is_empty());
+    assert_eq!(index.search(&own, usize::MAX, &Wanted::default()).len(), 1, "k is clamped");
 }

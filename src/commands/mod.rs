@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod lines;
+pub mod memory;
 mod produce;
 mod progress;
 mod replay;

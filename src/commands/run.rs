@@ -13,7 +13,7 @@ use rekindle::telemetry::Metrics;
 
 use super::args::{ClusterArgs, allow_remote_http};
 use super::signals::signals;
-use super::{Exit, UsageError};
+use super::{Exit, UsageError, memory};
 
 /// How often to look whether a worker has failed.
 const LOOK: Duration = Duration::from_millis(200);
@@ -62,6 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let stop = signals()?;
     let metrics = Arc::new(Metrics::new());
     let engine = Arc::clone(config.engine());
+    memory::give_back_now_and_then();
     let service = runtime::start(config.runtime, Arc::clone(&metrics)).context("starting")?;
     let server = http::serve(&config.http, service.port(), metrics, engine, Mode::Service)?;
     tracing::info!("listening on http://{}", server.address());

@@ -206,7 +206,7 @@ fn index_context(
     }
     let dim = context.vector.dim();
     let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));
-    session.book.drift = match index.replace(id, &context.vector, columns(&session.facets, settings)) {
+    session.book.drift = match index.replace(id, &context.vector, &columns(&session.facets, settings)) {
         Some(cosine) => session.book.drift + libm::acos(cosine),
         None => 0.0,
     };

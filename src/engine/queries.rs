@@ -1,7 +1,7 @@
 //! Questions to the engine: read only, answered by the functions that also publish.
 
 use crate::engine::fold::prefix::visible;
-use crate::engine::index::Columns;
+use crate::engine::index::{Consent, Wanted};
 use crate::engine::process::Engine;
 use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
 use crate::engine::suggest::recovery::{self, Ask};
@@ -9,7 +9,7 @@ use crate::engine::suggest::{identity, own};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::position::{Offset, Position};
 use crate::model::prefix::PrefixFamily;
-use crate::model::session::{SessionView, Status, TriggerKind};
+use crate::model::session::{SessionView, TriggerKind};
 use crate::model::suggestion::{
     Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Suggestion, Trigger,
 };
@@ -55,19 +55,16 @@ impl Engine {
         k: usize,
         filter: &SearchFilter,
     ) -> Vec<SearchHit> {
-        let index = self.store.tenants.get(tenant).and_then(|tenant| tenant.spaces.get(space));
-        index.map(|index| index.search(vector, k, |id, c| self.passes(filter, id, c))).unwrap_or_default()
-    }
-
-    fn passes(&self, filter: &SearchFilter, id: &SessionId, c: &Columns) -> bool {
-        let expired = c.expires_at.is_some_and(|at| at <= self.stream_time);
-        let status = if expired { Some(Status::Expired) } else { c.status };
-        filter.user.as_ref().is_none_or(|user| c.user.as_ref() == Some(user))
-            && (filter.statuses.is_empty() || status.is_some_and(|status| filter.statuses.contains(&status)))
-            && filter.adapter.as_ref().is_none_or(|adapter| c.adapter.as_ref() == Some(adapter))
-            && filter.active_since.is_none_or(|since| c.last_active.is_some_and(|at| at >= since))
-            && filter.scope.is_none_or(|scope| c.scope >= scope)
-            && filter.except.as_ref() != Some(id)
+        let wanted = Wanted {
+            user: filter.user.as_ref(),
+            statuses: (&filter.statuses, self.stream_time),
+            adapter: filter.adapter.as_ref(),
+            active_since: filter.active_since,
+            consent: filter.scope.map_or(Consent::Any, Consent::AtLeast),
+            except: filter.except.as_ref(),
+        };
+        let tenant = self.store.tenants.get(tenant);
+        tenant.map(|tenant| tenant.nearest(space, vector, k, &wanted)).unwrap_or_default()
     }
 
     /// The stored embedding of a session, with its space.

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use hashbrown::HashMap;
 
 use crate::engine::fold::active_adapter;
-use crate::engine::index::{Columns, SpaceIndex};
+use crate::engine::index::{Columns, Hit, SpaceIndex, Wanted};
 use crate::engine::ledger::WrittenHash;
 use crate::engine::listings::{Claims, Listings, Spanning, Users};
 use crate::engine::settings::EngineSettings;
@@ -20,6 +20,9 @@ use crate::model::stamp::{Register, Stamp};
 use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
+
+/// Sessions of one user that are looked up one by one for a search.
+const FEW_OF_A_USER: usize = 512;
 
 /// A session and what is derived from it.
 #[derive(Debug, Default)]
@@ -97,7 +100,7 @@ impl Store {
         if let Some(context) = &session.facets.context
             && let Some(space) = tenant.spaces.get_mut(&context.space)
         {
-            space.set_columns(session_id, columns(&session.facets, settings));
+            space.set_columns(session_id, &columns(&session.facets, settings));
         }
         self.relist(tenant_id, session_id, settings, now);
     }
@@ -167,6 +170,20 @@ impl Tenant {
         }
     }
 
+    /// The `k` nearest sessions of a space that are wanted, best first, ties by session id.
+    pub fn nearest(&self, space: &Name, query: &UnitVector, k: usize, wanted: &Wanted<'_>) -> Vec<Hit> {
+        let Some(index) = self.spaces.get(space) else { return Vec::new() };
+        match wanted.user.map(|user| self.users.get(user)) {
+            None => index.search(query, k, wanted),
+            Some(None) => Vec::new(),
+            // Those of one user are mostly few, and are looked up sooner than they are found among all.
+            Some(Some(sessions)) if sessions.len() <= FEW_OF_A_USER => {
+                index.search_among(query, k, wanted, sessions.iter().map(|(_, session)| session))
+            }
+            Some(Some(_)) => index.search(query, k, wanted),
+        }
+    }
+
     /// The embedding stored of a session, with its space.
     pub fn vector(&self, id: &SessionId) -> Option<(&Name, UnitVector)> {
         let space = &self.sessions.get(id)?.facets.context.as_ref()?.space;
@@ -192,12 +209,12 @@ pub(super) fn leave(spaces: &mut HashMap<Name, SpaceIndex>, space: &Name, sessio
 }
 
 /// What predicates see of a session.
-pub fn columns(facets: &Facets, settings: &EngineSettings) -> Columns {
+pub fn columns<'f>(facets: &'f Facets, settings: &EngineSettings) -> Columns<'f> {
     Columns {
-        user: facets.user.as_ref().map(|r| r.value.clone()),
+        user: facets.user.as_ref().map(|r| &r.value),
         status: view::base_status(facets),
         expires_at: view::expires_at(facets, settings),
-        adapter: active_adapter(facets).map(|a| a.id.clone()),
+        adapter: active_adapter(facets).map(|a| &a.id),
         scope: view::scope(facets),
         last_active: facets.last_active,
     }

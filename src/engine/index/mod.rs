@@ -5,9 +5,26 @@
 //! answers carry the true cosine; ties break by session id. An answer is a function of the stored set
 //! alone, never of history, slot order or timing.
 
-mod space;
+//!
+//! Vectors lie in dense slots as half precision rows, and a search compares them exactly while few pass its
+//! predicates. Beyond, it scans [one bit a component](codes) of every vector that passes, and compares the nearest
+//! of these exactly. Both codes and rows are overwritten in place at every turn; there is no graph to repair, no
+//! tombstone, and nothing that learns from what was stored before.
 
-pub use space::{Columns, Hit, SpaceIndex};
+mod chunked;
+mod codes;
+mod columns;
+mod interner;
+mod nearest;
+mod rotation;
+mod select;
+mod space;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use columns::{Columns, Consent, Wanted};
+pub use nearest::Hit;
+pub use space::SpaceIndex;
 
 /// Most results of one search.
 pub const MAX_K: usize = 1000;

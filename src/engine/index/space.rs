@@ -1,68 +1,55 @@
-//! A dense slot store with exact search: rows in fixed chunks, columns by slot, id to slot.
+//! A dense slot store: rows and columns by slot, codes by slot once there are many, session to slot.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
 
 use half::f16;
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::MAX_K;
-use crate::model::event::TransferScope;
-use crate::model::ids::{Name, SessionId, UserId};
-use crate::model::session::Status;
-use crate::model::time::EventTime;
-use crate::model::vector::{UnitVector, cosine, cosine_rows};
+use super::chunked::{Column, Rows};
+use super::codes::Codes;
+use super::columns::{ColumnStore, Columns, Wanted};
+use super::nearest::{Hit, Nearest};
+use super::select::{Scored, set_bits};
+use crate::model::ids::SessionId;
+use crate::model::vector::{UnitVector, cosine_rows};
 
-/// Rows a chunk: growth never copies what is there.
-const CHUNK_ROWS: usize = 256;
-
-/// What predicates may ask of a slot.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Columns {
-    /// User.
-    pub user: Option<UserId>,
-    /// Status without regard to idle expiry.
-    pub status: Option<Status>,
-    /// When it expires, unless it lives on; `None`: never.
-    pub expires_at: Option<EventTime>,
-    /// Adapter in use.
-    pub adapter: Option<Name>,
-    /// Who may profit from it.
-    pub scope: TransferScope,
-    /// Latest sign of life.
-    pub last_active: Option<EventTime>,
-}
-
-/// One found session.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The session.
-    pub session: SessionId,
-    /// True cosine, rounded to 1e-6.
-    pub similarity: f64,
-}
+/// As many sessions as are compared exactly, however many there are: fewer pass, or fewer are stored.
+const EXACT: usize = 512;
+/// Below so many the codes of a shrunk index are given up.
+const FEW: usize = EXACT / 2;
+/// Sessions that a scan of codes nominates for the exact comparison first: for each wanted, and at least.
+const NOMINATED_EACH: usize = 4;
+const NOMINATED: usize = 64;
+/// After these, as many again at most whose estimate lies by so many deviations, or less, below the last wanted
+/// cosine.
+const MORE: usize = 16;
+const DEVIATIONS: f64 = 3.0;
 
 /// The vectors of one tenant in one space.
 #[derive(Debug)]
 pub struct SpaceIndex {
-    dim: usize,
-    chunks: Vec<Box<[f16]>>,
-    inverse_norms: Vec<f64>,
-    ids: Vec<SessionId>,
-    columns: Vec<Columns>,
-    slots: HashMap<SessionId, usize>,
+    rows: Rows,
+    inverse_norms: Column<f64>,
+    ids: Column<SessionId>,
+    columns: ColumnStore,
+    /// There whenever more than [`EXACT`] sessions are stored.
+    codes: Option<Codes>,
+    slots: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 impl SpaceIndex {
     /// An empty index of `dim` components a vector.
     pub fn new(dim: usize) -> SpaceIndex {
         SpaceIndex {
-            dim,
-            chunks: Vec::new(),
-            inverse_norms: Vec::new(),
-            ids: Vec::new(),
-            columns: Vec::new(),
-            slots: HashMap::new(),
+            rows: Rows::new(dim),
+            inverse_norms: Column::default(),
+            ids: Column::default(),
+            columns: ColumnStore::default(),
+            codes: None,
+            slots: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -73,16 +60,16 @@ impl SpaceIndex {
 
     /// No session is stored.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
     /// Stores or overwrites a session's vector. A vector of another dimension is refused with `false`.
-    pub fn upsert(&mut self, session: &SessionId, vector: &UnitVector, columns: Columns) -> bool {
-        if vector.dim() != self.dim {
+    pub fn upsert(&mut self, session: &SessionId, vector: &UnitVector, columns: &Columns<'_>) -> bool {
+        if vector.dim() != self.rows.dim() {
             return false;
         }
-        match self.slots.get(session) {
-            Some(&slot) => self.put(slot, vector, columns),
+        match self.slot(session.as_str()) {
+            Some(slot) => self.put(slot, vector, columns),
             None => self.push(session, vector, columns),
         }
         true
@@ -90,142 +77,166 @@ impl SpaceIndex {
 
     /// The same; tells how near the vector is to the one it replaces: their true cosine. `None`: there was none,
     /// or the vector is refused.
-    pub fn replace(&mut self, session: &SessionId, vector: &UnitVector, columns: Columns) -> Option<f64> {
-        if vector.dim() != self.dim {
+    pub fn replace(&mut self, session: &SessionId, vector: &UnitVector, columns: &Columns<'_>) -> Option<f64> {
+        if vector.dim() != self.rows.dim() {
             return None;
         }
-        let Some(&slot) = self.slots.get(session) else {
+        let Some(slot) = self.slot(session.as_str()) else {
             self.push(session, vector, columns);
             return None;
         };
-        let row = self.row(slot);
-        let cosine = cosine_rows(vector.as_slice(), vector.inverse_norm(), row, self.inverse_norms[slot]);
+        let (row, inverse) = (self.rows.row(slot), self.inverse_norms[slot]);
+        let cosine = cosine_rows(vector.as_slice(), vector.inverse_norm(), row, inverse);
         self.put(slot, vector, columns);
         Some(cosine)
     }
 
-    fn put(&mut self, slot: usize, vector: &UnitVector, columns: Columns) {
-        self.row_mut(slot).copy_from_slice(vector.as_slice());
+    fn put(&mut self, slot: usize, vector: &UnitVector, columns: &Columns<'_>) {
+        self.rows.row_mut(slot).copy_from_slice(vector.as_slice());
         self.inverse_norms[slot] = vector.inverse_norm();
-        self.columns[slot] = columns;
+        self.columns.set(slot, columns);
+        if let Some(codes) = &mut self.codes {
+            codes.put(slot, vector.as_slice(), vector.inverse_norm());
+        }
     }
 
-    fn push(&mut self, session: &SessionId, vector: &UnitVector, columns: Columns) {
-        let slot = self.ids.len();
-        if slot == self.chunks.len() * CHUNK_ROWS {
-            self.chunks.push(vec![f16::ZERO; CHUNK_ROWS * self.dim].into_boxed_slice());
-        }
+    fn push(&mut self, session: &SessionId, vector: &UnitVector, columns: &Columns<'_>) {
+        let slot = self.len();
+        self.rows.push(vector.as_slice());
+        self.inverse_norms.push(vector.inverse_norm());
         self.ids.push(session.clone());
         self.columns.push(columns);
-        self.inverse_norms.push(vector.inverse_norm());
-        self.slots.insert(session.clone(), slot);
-        self.row_mut(slot).copy_from_slice(vector.as_slice());
+        let SpaceIndex { slots, hasher, ids, .. } = self;
+        slots.insert_unique(hasher.hash_one(session.as_str()), slot as u32, |slot| {
+            hasher.hash_one(ids[*slot as usize].as_str())
+        });
+        match &mut self.codes {
+            Some(codes) => codes.put(slot, vector.as_slice(), vector.inverse_norm()),
+            None if slot == EXACT => self.encode_all(),
+            None => {}
+        }
+    }
+
+    fn encode_all(&mut self) {
+        let mut codes = Codes::new(self.rows.dim());
+        for slot in 0..self.len() {
+            codes.put(slot, self.rows.row(slot), self.inverse_norms[slot]);
+        }
+        self.codes = Some(codes);
+    }
+
+    fn slot(&self, session: &str) -> Option<usize> {
+        let same = |slot: &u32| self.ids[*slot as usize].as_str() == session;
+        self.slots.find(self.hasher.hash_one(session), same).map(|slot| *slot as usize)
     }
 
     /// Reads a session's row, a value of each cache line.
     pub fn warm(&self, session: &str) {
-        if let Some(&slot) = self.slots.get(session) {
-            for line in self.row(slot).chunks(32) {
+        if let Some(slot) = self.slot(session) {
+            for line in self.rows.row(slot).chunks(32) {
                 std::hint::black_box(line[0]);
             }
             std::hint::black_box(self.inverse_norms[slot]);
-            std::hint::black_box(self.columns[slot].last_active);
         }
     }
 
     /// Replaces what predicates see of a session; nothing happens if it is not stored.
-    pub fn set_columns(&mut self, session: &SessionId, columns: Columns) {
-        if let Some(&slot) = self.slots.get(session) {
-            self.columns[slot] = columns;
+    pub fn set_columns(&mut self, session: &SessionId, columns: &Columns<'_>) {
+        if let Some(slot) = self.slot(session.as_str()) {
+            self.columns.set(slot, columns);
         }
     }
 
     /// Removes a session at once; the last slot moves into its place. Returns whether it was stored.
     pub fn remove(&mut self, session: &SessionId) -> bool {
-        let Some(slot) = self.slots.remove(session) else { return false };
-        let last = self.ids.len() - 1;
-        if slot != last {
-            let row: Vec<f16> = self.row(last).to_vec();
-            self.row_mut(slot).copy_from_slice(&row);
-            self.slots.insert(self.ids[last].clone(), slot);
+        let SpaceIndex { slots, hasher, ids, .. } = self;
+        let found = slots.find_entry(hasher.hash_one(session.as_str()), |slot| ids[*slot as usize] == *session);
+        let Ok(entry) = found else { return false };
+        let (slot, _) = entry.remove();
+        let (slot, last) = (slot as usize, ids.len() - 1);
+        if slot != last
+            && let Some(moved) = slots.find_mut(hasher.hash_one(ids[last].as_str()), |at| *at as usize == last)
+        {
+            *moved = slot as u32;
         }
+        self.rows.swap_remove(slot, last);
+        self.inverse_norms.swap_remove(slot);
         self.ids.swap_remove(slot);
         self.columns.swap_remove(slot);
-        self.inverse_norms.swap_remove(slot);
-        if self.chunks.len() > self.ids.len().div_ceil(CHUNK_ROWS) {
-            self.chunks.pop();
+        match &mut self.codes {
+            Some(_) if last < FEW => self.codes = None,
+            Some(codes) => codes.swap_remove(slot, last),
+            None => {}
         }
         true
     }
 
     /// The stored vector of a session.
     pub fn vector(&self, session: &SessionId) -> Option<&[f16]> {
-        self.slots.get(session).map(|&slot| self.row(slot))
+        self.slot(session.as_str()).map(|slot| self.rows.row(slot))
     }
 
     /// True cosine of a vector and a stored session's; `None` if it is not stored or of another dimension.
     pub fn similarity(&self, vector: &UnitVector, session: &SessionId) -> Option<f64> {
-        let &slot = self.slots.get(session).filter(|_| vector.dim() == self.dim)?;
-        Some(cosine_rows(vector.as_slice(), vector.inverse_norm(), self.row(slot), self.inverse_norms[slot]))
+        let slot = self.slot(session.as_str()).filter(|_| vector.dim() == self.rows.dim())?;
+        let (row, inverse) = (self.rows.row(slot), self.inverse_norms[slot]);
+        Some(cosine_rows(vector.as_slice(), vector.inverse_norm(), row, inverse))
     }
 
     /// The `k` nearest sessions that pass, best first, ties by session id. `k` is clamped to
     /// 1..=[`MAX_K`]. A query of another dimension finds nothing.
-    pub fn search(&self, query: &UnitVector, k: usize, pass: impl Fn(&SessionId, &Columns) -> bool) -> Vec<Hit> {
-        if query.dim() != self.dim {
+    pub fn search(&self, query: &UnitVector, k: usize, wanted: &Wanted<'_>) -> Vec<Hit> {
+        if query.dim() != self.rows.dim() {
             return Vec::new();
         }
         let k = k.clamp(1, MAX_K);
+        let mut passing = self.columns.passing(wanted);
+        if let Some(slot) = wanted.except.and_then(|session| self.slot(session.as_str())) {
+            passing[slot / 64] &= !(1 << (slot % 64));
+        }
         let wide = query.to_f32();
         let inverse = query.inverse_norm();
-        let mut best: BinaryHeap<Ranked<'_>> = BinaryHeap::with_capacity(k + 1);
-        for (slot, session) in self.ids.iter().enumerate() {
-            if !pass(session, &self.columns[slot]) {
-                continue;
+        let nominated = NOMINATED.max(NOMINATED_EACH * k);
+        let count: usize = passing.iter().map(|bits| bits.count_ones() as usize).sum();
+        let mut nearest = self.nearest((&wide, inverse), k);
+        match &self.codes {
+            Some(codes) if count > EXACT.max(nominated) => {
+                let query = codes.query(&wide, inverse);
+                let scored = Scored::new(codes, &query, &passing, &self.ids);
+                let mut first = scored.best(nominated, f32::NEG_INFINITY);
+                first.iter().for_each(|slot| nearest.offer(*slot as usize));
+                first.sort_unstable();
+                let floor = query.score_of(nearest.worst(), DEVIATIONS);
+                let more = scored.best(nominated * MORE, floor).into_iter();
+                more.filter(|slot| first.binary_search(slot).is_err()).for_each(|slot| nearest.offer(slot as usize));
             }
-            let similarity = cosine(&wide, inverse, self.row(slot), self.inverse_norms[slot]);
-            best.push(Ranked { similarity, session });
-            if best.len() > k {
-                best.pop();
-            }
+            _ => set_bits(&passing).for_each(|slot| nearest.offer(slot)),
         }
-        let ranked = best.into_sorted_vec();
-        ranked.into_iter().map(|r| Hit { session: r.session.clone(), similarity: r.similarity }).collect()
+        nearest.hits()
     }
 
-    fn row(&self, slot: usize) -> &[f16] {
-        let at = slot % CHUNK_ROWS * self.dim;
-        &self.chunks[slot / CHUNK_ROWS][at..at + self.dim]
+    /// The same among the sessions given, each compared exactly. Sessions that are not stored are passed over.
+    pub fn search_among<'s>(
+        &self,
+        query: &UnitVector,
+        k: usize,
+        wanted: &Wanted<'_>,
+        sessions: impl Iterator<Item = &'s SessionId>,
+    ) -> Vec<Hit> {
+        if query.dim() != self.rows.dim() {
+            return Vec::new();
+        }
+        let slots = sessions
+            .filter(|session| Some(*session) != wanted.except)
+            .filter_map(|session| self.slot(session.as_str()));
+        let slots = slots.filter(|slot| self.columns.passes(*slot, wanted));
+        let wide = query.to_f32();
+        let mut nearest = self.nearest((&wide, query.inverse_norm()), k.clamp(1, MAX_K));
+        slots.for_each(|slot| nearest.offer(slot));
+        nearest.hits()
     }
 
-    fn row_mut(&mut self, slot: usize) -> &mut [f16] {
-        let at = slot % CHUNK_ROWS * self.dim;
-        &mut self.chunks[slot / CHUNK_ROWS][at..at + self.dim]
-    }
-}
-
-/// Orders worse hits as greater, so that a max-heap gives up the worst and sorts best first.
-struct Ranked<'a> {
-    similarity: f64,
-    session: &'a SessionId,
-}
-
-impl Ord for Ranked<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.similarity.total_cmp(&self.similarity).then_with(|| self.session.cmp(other.session))
-    }
-}
-
-impl PartialOrd for Ranked<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    fn nearest<'a>(&'a self, query: (&'a [f32], f64), k: usize) -> Nearest<'a> {
+        Nearest::new((&self.rows, &self.inverse_norms, &self.ids), query, k)
     }
 }
-
-impl PartialEq for Ranked<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Ranked<'_> {}

@@ -8,6 +8,7 @@ use super::own::{self, Candidate};
 use super::score::{Features, flag, recency, score};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
+use crate::engine::index::{Consent, Wanted};
 use crate::engine::store::{Session, Tenant, took_up};
 use crate::engine::view::scope;
 use crate::model::event::TransferScope;
@@ -93,13 +94,10 @@ fn others(
     let stored = ask.session.and_then(|id| tenant.vector(id));
     let context = ask.context.or(stored.as_ref().map(|(space, vector)| (*space, vector)));
     let mut nominated: BTreeSet<SessionId> = BTreeSet::new();
-    if let Some((space, vector)) = context
-        && let Some(index) = tenant.spaces.get(space)
-    {
-        let pass = |id: &SessionId, c: &crate::engine::index::Columns| {
-            c.user.as_ref() == Some(user) && c.scope != TransferScope::None && Some(id) != ask.session
-        };
-        nominated.extend(index.search(vector, k, pass).into_iter().map(|hit| hit.session));
+    if let Some((space, vector)) = context {
+        let consent = Consent::AtLeast(TransferScope::User);
+        let wanted = Wanted { user: Some(user), consent, except: ask.session, ..Wanted::default() };
+        nominated.extend(tenant.nearest(space, vector, k, &wanted).into_iter().map(|hit| hit.session));
     }
     let latest = tenant.users.get(user).into_iter().flat_map(|sessions| sessions.iter().rev().take(k));
     nominated.extend(latest.map(|(_, id)| id.clone()));

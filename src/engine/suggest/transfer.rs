@@ -7,7 +7,7 @@ use super::recovery::takes_up;
 use super::score::{Features, recency, score};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
-use crate::engine::index::{Columns, Hit};
+use crate::engine::index::{Consent, Hit, Wanted};
 use crate::engine::store::{Session, Tenant};
 use crate::engine::view::{base_status, scope};
 use crate::model::event::EndReason;
@@ -56,10 +56,9 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
 }
 
 fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
-    let Some(index) = tenant.spaces.get(ask.space) else { return Vec::new() };
     let user = asking.facets.user.as_ref().map(|r| &r.value);
-    let pass = |other: &SessionId, c: &Columns| other != ask.session && c.scope.allows(c.user.as_ref(), user);
-    let hits = index.search(ask.vector, scene.settings.policy.k, pass);
+    let wanted = Wanted { consent: Consent::For(user), except: Some(ask.session), ..Wanted::default() };
+    let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
     let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
     near.filter_map(|hit| {
         let session = tenant.sessions.get(&hit.session)?;

@@ -81,8 +81,9 @@ fn scale_and_narrow(components: &[[u8; 4]], factor: f64, bits: &mut [f16]) {
     }
 }
 
+/// Widens a row to as many f32 (exact).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn widen(from: &[f16], to: &mut [f32]) {
+pub fn widen(from: &[f16], to: &mut [f32]) {
     half::widen(from, to);
 }
 

@@ -1,0 +1,92 @@
+//! The best of many: by a score, ties by session id.
+
+use std::cmp::Ordering;
+
+use super::chunked::{CHUNK, Column};
+use super::codes::{CodeQuery, Codes, LANES, Scores};
+use crate::model::ids::SessionId;
+
+/// The scores of all slots that pass.
+pub struct Scored<'a> {
+    scores: Vec<Scores>,
+    passing: &'a [u64],
+    ids: &'a Column<SessionId>,
+}
+
+/// Slots by score, ties by session id.
+struct Best<'a> {
+    keep: usize,
+    /// No slot below this is one of them.
+    floor: f32,
+    held: Vec<(f32, u32)>,
+    ids: &'a Column<SessionId>,
+}
+
+impl Best<'_> {
+    fn offer(&mut self, score: f32, slot: usize) {
+        self.held.push((score, slot as u32));
+        if self.held.len() == 2 * self.keep {
+            self.prune();
+        }
+    }
+
+    fn prune(&mut self) {
+        if self.held.len() <= self.keep {
+            return;
+        }
+        let ids = self.ids;
+        let id = |slot: u32| &ids[slot as usize];
+        let order =
+            |a: &(f32, u32), b: &(f32, u32)| -> Ordering { b.0.total_cmp(&a.0).then_with(|| id(a.1).cmp(id(b.1))) };
+        let (_, last, _) = self.held.select_nth_unstable_by(self.keep - 1, order);
+        self.floor = last.0;
+        self.held.truncate(self.keep);
+    }
+}
+
+impl<'a> Scored<'a> {
+    /// Scores the slots that pass, a bit each.
+    pub fn new(codes: &Codes, query: &CodeQuery, passing: &'a [u64], ids: &'a Column<SessionId>) -> Scored<'a> {
+        let mut scores = vec![[[f32::NEG_INFINITY; LANES]; CHUNK / LANES]; passing.len().div_ceil(CHUNK / 64)];
+        for (chunk, (passing, scores)) in passing.chunks(CHUNK / 64).zip(&mut scores).enumerate() {
+            if passing.iter().any(|bits| *bits != 0) {
+                codes.score(chunk, query, passing, scores);
+            }
+        }
+        Scored { scores, passing, ids }
+    }
+
+    /// The `keep` slots of the highest scores, of those that reach `floor`, in no order.
+    pub fn best(&self, keep: usize, floor: f32) -> Vec<u32> {
+        let mut best = Best { keep, floor, held: Vec::with_capacity(2 * keep), ids: self.ids };
+        let words = self.passing.iter().zip(self.scores.as_flattened().chunks(64 / LANES));
+        for (word, (bits, blocks)) in words.enumerate() {
+            for (block, scores) in blocks.iter().enumerate() {
+                if !scores.iter().fold(false, |any, score| any | (*score >= best.floor)) {
+                    continue;
+                }
+                for (lane, score) in scores.iter().enumerate() {
+                    if bits >> (block * LANES + lane) & 1 == 1 && *score >= best.floor {
+                        best.offer(*score, word * 64 + block * LANES + lane);
+                    }
+                }
+            }
+        }
+        best.prune();
+        best.held.into_iter().map(|(_, slot)| slot).collect()
+    }
+}
+
+/// The set bits, lowest first.
+pub fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(word, bits)| {
+        let mut bits = *bits;
+        std::iter::from_fn(move || {
+            (bits != 0).then(|| {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                word * 64 + bit
+            })
+        })
+    })
+}
