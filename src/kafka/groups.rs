@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::groups::GroupMemberInfo;
 
@@ -102,6 +102,14 @@ impl Groups {
         }
         Ok(&self.clients[group])
     }
+}
+
+/// What is sent with offsets by somebody who is no member of the group.
+pub fn outsider(settings: &KafkaSettings) -> Result<ConsumerGroupMetadata, KafkaError> {
+    let mut config = bystander_config(settings);
+    config.set("group.id", &settings.group_id);
+    let consumer: BaseConsumer<PlainContext> = BaseConsumer::from_config_and_context(&config, PlainContext)?;
+    consumer.group_metadata().ok_or(KafkaError::Canceled)
 }
 
 /// The partitions of an assignment in the form of Kafka's consumer protocol: a version, then by topic the numbers of

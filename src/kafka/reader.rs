@@ -56,6 +56,12 @@ impl StateReader {
         Ok(found.into_iter().find_map(|(_, offset)| offset))
     }
 
+    /// The group's committed offset as the last transaction left it that is decided.
+    pub fn decided_offset(&self, topic: &str, partition: PartitionId) -> Result<Option<Offset>, KafkaError> {
+        let found = committed(&self.uncommitted, topic, &[partition], REQUEST)?;
+        Ok(found.into_iter().find_map(|(_, offset)| offset))
+    }
+
     /// Where the partition begins and ends now, open transactions included.
     pub fn extent(&self, topic: &str, partition: PartitionId) -> Result<Extent, KafkaError> {
         let (begin, end) = self.uncommitted.fetch_watermarks(topic, partition.0, REQUEST)?;

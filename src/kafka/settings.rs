@@ -71,6 +71,13 @@ impl TopicSettings {
         [&self.events, states, vectors, bookkeeping, recovery, transfer, dead_letters]
     }
 
+    /// Those that a batch is published to.
+    pub fn outputs(&self) -> [&str; 6] {
+        let [states, vectors, bookkeeping] = self.state().map(|(_, topic)| topic);
+        let [recovery, transfer, dead_letters] = self.sequences();
+        [states, vectors, bookkeeping, recovery, transfer, dead_letters]
+    }
+
     /// What an engine is restored from, in the order of a restore.
     pub fn state(&self) -> [(StateTopic, &str); 3] {
         [

@@ -29,6 +29,7 @@ pub(super) struct Slot {
     next_offset: AtomicI64,
     input_end: AtomicI64,
     rebuild: RwLock<Option<RebuildView>>,
+    undecided: AtomicBool,
 }
 
 /// How far a rebuild has come.
@@ -76,6 +77,7 @@ impl Slot {
             next_offset: AtomicI64::new(-1),
             input_end: AtomicI64::new(-1),
             rebuild: RwLock::new(None),
+            undecided: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +102,11 @@ impl Slot {
         let done = self.next_offset().map_or(0, |next| next.0 - view.begin.0) as f64;
         let share = done / (view.end.0 - view.begin.0).max(1) as f64;
         Some((view, share.clamp(0.0, 1.0)))
+    }
+
+    /// Says whether its restore has waited for long for a transaction to be decided.
+    pub fn set_undecided(&self, is_so: bool) {
+        self.undecided.store(is_so, Ordering::Relaxed);
     }
 
     /// Next input offset.
@@ -140,6 +147,13 @@ impl Board {
             stopping: AtomicBool::new(false),
             feed: Feed::default(),
         }
+    }
+
+    /// The partitions whose restore has waited for long for a transaction to be decided.
+    pub fn undecided(&self) -> Vec<PartitionId> {
+        let slots = read(&self.slots);
+        let undecided = slots.iter().filter(|(_, slot)| slot.undecided.load(Ordering::Relaxed));
+        undecided.map(|(partition, _)| *partition).collect()
     }
 
     /// Shows a newly owned partition.

@@ -5,6 +5,7 @@ mod board;
 mod fail_points;
 mod feed;
 mod fold;
+mod forgotten;
 mod framing;
 mod generations;
 mod last_words;

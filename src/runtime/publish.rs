@@ -69,10 +69,7 @@ impl Shard {
             Err(Fault::Undelivered(faults)) => self.undelivered(&faults, begun, give_up)?,
         };
         self.shared.metrics.transaction(result, begun.elapsed());
-        if !self.unresolved && self.producers.current().is_some_and(TransactionalProducer::disturbed) {
-            tracing::info!("the connection was disturbed during a transaction: taking a new producer");
-            self.producers.replace(give_up)?;
-        }
+        self.note_disturbed();
         Ok(())
     }
 
@@ -137,6 +134,10 @@ impl Shard {
         let next = offsets(input, self.pending(parts).map(|(partition, _, next)| (partition, next)));
         producer.send_offsets(&next, &group.metadata, give_up)?;
         fail_point("before_commit");
+        if producer.disturbed() {
+            // The one before may have been forgotten, and would now be decided as this one.
+            return Err(TransactionFault::Abortable("the connection was disturbed".to_owned()).into());
+        }
         producer.commit(give_up)?;
         fail_point("after_commit");
         Ok(())
@@ -244,20 +245,21 @@ impl Shard {
         }
     }
 
+    /// Where the connection was disturbed, the last transaction may be forgotten even if its commit was acknowledged.
+    pub fn note_disturbed(&mut self) {
+        if !self.unresolved && self.producers.current().is_some_and(TransactionalProducer::disturbed) {
+            tracing::info!("the connection was disturbed: taking a new producer");
+            self.unresolved = true;
+        }
+    }
+
     /// Finds out what became of a transaction whose fate is open: a new producer settles it, then each
     /// partition's committed offset tells. Then the batch is committed, or published again, or the
     /// partition is restored.
     pub fn resolve(&mut self, committed: CommittedOffsets<'_>, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
         self.producers.replace(give_up)?;
-        let parts = self.seal();
-        let found = loop {
-            if let Some(found) = committed(&parts) {
-                break found;
-            }
-            if give_up() {
-                return Err(ServiceFault::GaveUp);
-            }
-        };
+        self.seal();
+        let found = self.until_decided(committed, give_up)?;
         for (partition, offset) in found {
             let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { continue };
             if offset == Some(folding.next) {

@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 
 use super::board::{Phase, Slot};
 use super::fail_points::fail_point;
+use super::forgotten::FORGOTTEN;
 use super::generations::{Generations, Handover, Legacy};
 use super::restore_fault::{Fault, Refusal};
 use super::settings::{Generation, RuntimeSettings};
@@ -111,6 +112,7 @@ impl Restorer<'_, '_> {
     /// `None` if the job was cancelled.
     fn until_settled(&mut self, reader: &mut Option<StateReader>) -> Option<Outcome> {
         let mut told = false;
+        let begun = Instant::now();
         loop {
             let attempt = match reader {
                 Some(reader) => self.attempt(reader),
@@ -118,6 +120,8 @@ impl Restorer<'_, '_> {
                     .map_err(Fault::Again)
                     .and_then(|new| self.attempt(reader.insert(new))),
             };
+            // Brokers that answer nothing look the same from here; whoever ends it finds out.
+            self.job.slot.set_undecided(matches!(attempt, Err(Fault::Again(_))) && begun.elapsed() > FORGOTTEN);
             match attempt {
                 Ok((engine, start)) => return Some(Outcome::Restored(Box::new(engine), start)),
                 Err(Fault::Cancelled) => return None,
@@ -161,6 +165,11 @@ impl Restorer<'_, '_> {
             fail_point("during_restore");
             self.read_topic(reader, &mut restoring, role, topic, progress)?;
             before += extent.end.0 - extent.begin.0;
+        }
+        // Nothing that an earlier owner published may become visible later.
+        for topic in topics.sequences() {
+            let extent = self.persevere(|| reader.extent(topic, partition))?;
+            self.until_settled_up_to(extent.end, reader, topic)?;
         }
         let (mut engine, checkpoint) = match restoring.finish(committed) {
             Ok(restored) => restored,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::forgotten::FORGOTTEN;
 use super::restore_fault::Fault;
 use super::restorer::{PAUSE, Restorer};
 use crate::kafka::reader::StateReader;
@@ -30,8 +31,10 @@ impl Restorer<'_, '_> {
                 );
                 told = 2;
             }
+            self.job.slot.set_undecided(since.elapsed() > FORGOTTEN);
             std::thread::sleep(PAUSE);
         }
+        self.job.slot.set_undecided(false);
         Ok(())
     }
 }

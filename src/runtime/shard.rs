@@ -63,6 +63,8 @@ pub(super) struct Shard {
     pub to_pause: Vec<PartitionId>,
     /// See [`Self::to_pause`].
     pub to_resume: bool,
+    /// When it was last looked for what restores wait for.
+    pub looked_at: Instant,
 }
 
 impl Shard {
@@ -85,6 +87,7 @@ impl Shard {
             unresolved: false,
             to_pause: Vec::new(),
             to_resume: false,
+            looked_at: Instant::now(),
         }
     }
 

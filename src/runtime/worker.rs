@@ -209,6 +209,7 @@ impl Worker {
 
     /// Finds out an open fate and tells the consumer what to fetch.
     fn settle(&self, shard: &mut Shard) -> Result<(), ServiceFault> {
+        shard.note_disturbed();
         if shard.unresolved {
             let committed = |partitions: &[PartitionId]| {
                 let answer = self.consumer.committed(partitions, Duration::from_secs(2));
@@ -216,6 +217,7 @@ impl Worker {
             };
             shard.resolve(&committed, &|| self.shared.stop.expired())?;
         }
+        shard.end_what_restores_wait_for(&|| self.shared.stop.expired())?;
         shard.steer(&self.consumer);
         Ok(())
     }

@@ -7,6 +7,9 @@ use crate::stage::Stage;
 use crate::support::clients::eventually;
 use crate::support::proxy::Way;
 
+/// It is a matter of milliseconds.
+const MOST_KILLS: u32 = 25;
+
 /// The broker is killed or stopped, and comes back after a moment.
 pub fn bounce(stage: &mut Stage<'_>) -> Outcome {
     let signal = ["KILL", "TERM"][stage.dice.below(2) as usize];
@@ -32,6 +35,24 @@ fn gone(stage: &mut Stage<'_>, signal: &str, least_ms: u64, below_ms: u64) -> Ou
     stage.until_more(100);
     let noticed = run.said("librdkafka") + run.said("WARN") - errors;
     Outcome::Struck(format!("SIG{signal}; {noticed} warnings"), vec![run])
+}
+
+/// The broker is killed and comes back until it has forgotten to tell the group's coordinator how a transaction ended.
+pub fn forgotten_end(stage: &mut Stage<'_>) -> Outcome {
+    let run = stage.start("a");
+    for times in 1..=MOST_KILLS {
+        stage.until_more(100);
+        stage.moment(500);
+        stage.broker.end("KILL");
+        stage.broker.begin();
+        stage.broker.wait();
+        stage.until_caught_up();
+        if run.said("by a transaction that the brokers forgot") > 0 {
+            return Outcome::Struck(format!("at the kill {times}"), vec![run]);
+        }
+    }
+    run.stop();
+    Outcome::Missed(format!("{MOST_KILLS} kills were not enough"))
 }
 
 /// The service is started before the broker.

@@ -84,6 +84,11 @@ pub const ALL: &[Kind] = &[
     ),
     kind("refused-record", "a topic refuses the records of some partitions, not of all", topics::refused_record),
     kind("bounce", "the broker ends and comes back", broker::bounce),
+    named(
+        "forgotten-end",
+        "the broker is killed until it forgets how a transaction ended (only when named)",
+        broker::forgotten_end,
+    ),
     kind("down-at-start", "no broker when the service starts", broker::down_at_start),
     kind("down-70s", "no broker for 70 s", broker::down),
     kind("frozen", "the broker stands still", broker::frozen),

@@ -1,0 +1,205 @@
+//! A transaction that nobody holds any more. A broker that is killed while it ends one may take it for ended when it
+//! starts again, without a word to the partitions it wrote to and to the group's coordinator (seen with Apache Kafka
+//! 4.3.1, a single broker). What it held stays undecided: no reader comes past it, and the group's offset is not known,
+//! so that neither this process nor a next owner can go on.
+//!
+//! The next transaction of the same id that reaches the same partitions decides it too, as it ends itself. So one is made
+//! that reaches all that is undecided, and is aborted: nobody can have seen anything of it. The engines go back to what is
+//! decided. Only where records are decided and offsets are not, the offsets are decided as the records are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::error::KafkaError;
+
+use super::publish::CommittedOffsets;
+use super::restorer::PAUSE;
+use super::service::ServiceFault;
+use super::shard::{Shard, Shared};
+use crate::engine::encode::keys::BookKey;
+use crate::engine::encode::{Row, decode_row, strip_frame};
+use crate::kafka::consumer::offsets;
+use crate::kafka::groups::outsider;
+use crate::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
+use crate::kafka::reader::StateReader;
+use crate::model::position::{Offset, PartitionId};
+
+/// Brokers end a transaction of a service after ten seconds, and look for such every ten: one that stays open for so
+/// long they have forgotten.
+pub(super) const FORGOTTEN: Duration = Duration::from_secs(30);
+
+/// What a forgotten transaction left undecided.
+struct Left<'t> {
+    /// Its records are decided, its offsets are not.
+    committed: bool,
+    /// Where records are undecided.
+    places: Vec<(&'t str, PartitionId)>,
+}
+
+impl Shard {
+    /// The group's offsets of the partitions that fold, once these are decided and so is all that was written for them.
+    /// The producer has just taken the id over.
+    pub fn until_decided(
+        &mut self,
+        committed: CommittedOffsets<'_>,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Vec<(PartitionId, Option<Offset>)>, ServiceFault> {
+        let mut since = Instant::now();
+        let mut reader = None;
+        loop {
+            let parts = self.folding();
+            if parts.is_empty() {
+                return Ok(Vec::new());
+            }
+            if let Some(found) = committed(&parts)
+                && self.is_decided(&mut reader, &parts)
+            {
+                return Ok(found);
+            }
+            if give_up() {
+                return Err(ServiceFault::GaveUp);
+            }
+            if since.elapsed() > FORGOTTEN {
+                self.end_forgotten(&parts, give_up)?;
+                since = Instant::now();
+            }
+        }
+    }
+
+    fn folding(&mut self) -> Vec<PartitionId> {
+        let folding = self.owned.iter_mut().filter_map(|(partition, owned)| owned.folding().map(|_| *partition));
+        folding.collect()
+    }
+
+    /// Whether everything written for these partitions is decided; `false` too without an answer.
+    fn is_decided(&self, reader: &mut Option<StateReader>, parts: &[PartitionId]) -> bool {
+        let settings = &self.shared.settings;
+        if reader.is_none() {
+            *reader = StateReader::new(&settings.kafka).ok();
+        }
+        let Some(reader) = reader else { return false };
+        let undecided = undecided(reader, settings.topics.outputs(), parts.iter().copied());
+        if !undecided.as_ref().is_ok_and(Vec::is_empty) {
+            std::thread::sleep(PAUSE);
+        }
+        undecided.is_ok_and(|undecided| undecided.is_empty())
+    }
+
+    /// Ends one of this worker's id where restores have waited for it for long. What this worker folds is not part of
+    /// it: that was found out when the connection was disturbed.
+    pub fn end_what_restores_wait_for(&mut self, give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+        if self.looked_at.elapsed() < FORGOTTEN {
+            return Ok(());
+        }
+        self.looked_at = Instant::now();
+        let waiting = self.shared.board.undecided();
+        if waiting.is_empty() { Ok(()) } else { self.end_forgotten(&waiting, give_up) }
+    }
+
+    /// Ends what this worker's id left undecided, if it did.
+    fn end_forgotten(&mut self, parts: &[PartitionId], give_up: &dyn Fn() -> bool) -> Result<(), ServiceFault> {
+        let shared = Arc::clone(&self.shared);
+        let left = match left(&shared, parts) {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::warn!(%error, "offsets stay undecided, and what else is cannot be read");
+                return Ok(());
+            }
+        };
+        tracing::warn!(
+            committed = left.committed,
+            places = left.places.len(),
+            "offsets stay undecided by a transaction that the brokers forgot: ending it"
+        );
+        let Some(producer) = self.producers.current() else { return Ok(()) };
+        if let Err(fault) = self.end(producer, parts, &left, give_up) {
+            tracing::warn!(%fault, "it could not be ended");
+            return self.producers.replace(give_up);
+        }
+        if !left.committed {
+            let reached = |partition: &PartitionId| left.places.iter().any(|(_, place)| place == partition);
+            for partition in self.folding().into_iter().filter(|p| parts.contains(p) || reached(p)) {
+                self.to_pause.push(partition);
+                self.restore(partition);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(
+        &self,
+        producer: &TransactionalProducer,
+        parts: &[PartitionId],
+        left: &Left<'_>,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<(), TransactionFault> {
+        let settings = &self.shared.settings;
+        let group = outsider(&settings.kafka).map_err(|error| TransactionFault::Fatal(error.to_string()))?;
+        producer.begin()?;
+        if !left.committed {
+            for &(topic, partition) in &left.places {
+                // Nobody will read it.
+                let record = Outgoing { topic, partition, key: Some(b""), value: None, headers: None };
+                if let Some(fault) = producer.send(record, give_up)? {
+                    return Err(TransactionFault::Fatal(fault.cause));
+                }
+            }
+            producer.drain(give_up)?;
+        }
+        // Of a topic that the group does not read, so that it changes nothing, whoever owns what by now.
+        let nothing = offsets(&settings.topics.bookkeeping, parts.iter().take(1).map(|p| (*p, Offset(0))));
+        producer.send_offsets(&nothing, &Arc::new(group), give_up)?;
+        if left.committed { producer.commit(give_up) } else { producer.abort(give_up) }
+    }
+}
+
+fn left<'s>(shared: &'s Shared, parts: &[PartitionId]) -> Result<Left<'s>, KafkaError> {
+    let topics = &shared.settings.topics;
+    let reader = StateReader::new(&shared.settings.kafka)?;
+    let mut committed = false;
+    for partition in parts {
+        let decided = reader.decided_offset(&topics.events, *partition)?;
+        committed |= checkpoint(&reader, &topics.bookkeeping, *partition)? > decided;
+    }
+    let all = (0..shared.board.partition_count).map(PartitionId);
+    Ok(Left { committed, places: undecided(&reader, topics.outputs(), all)? })
+}
+
+/// Where something is undecided.
+fn undecided<'t>(
+    reader: &StateReader,
+    topics: [&'t str; 6],
+    partitions: impl Iterator<Item = PartitionId> + Clone,
+) -> Result<Vec<(&'t str, PartitionId)>, KafkaError> {
+    let mut places = Vec::new();
+    for topic in topics {
+        for partition in partitions.clone() {
+            let extent = reader.extent(topic, partition)?;
+            if !reader.settled(topic, partition, extent.end)? {
+                places.push((topic, partition));
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// The checkpoint of a partition, as far as it is decided.
+fn checkpoint(reader: &StateReader, topic: &str, partition: PartitionId) -> Result<Option<Offset>, KafkaError> {
+    let extent = reader.extent(topic, partition)?;
+    if extent.end <= extent.begin {
+        return Ok(None);
+    }
+    let key = BookKey::Partition.to_bytes();
+    let mut latest = None;
+    reader.read(topic, partition, |message| {
+        if let Some(message) = message.filter(|message| message.key() == Some(&key[..])) {
+            latest = message.payload().and_then(strip_frame).and_then(|body| decode_row(body).ok());
+        }
+        true
+    })?;
+    Ok(match latest {
+        Some(Row::Partition(checkpoint)) => Some(checkpoint.next_offset),
+        _ => None,
+    })
+}
