@@ -20,11 +20,6 @@ const VALID: Millis = Millis(30_000);
 /// Being fenced twice in a minute is taken for another process with the same id, so no instance is a zombie that often.
 const BETWEEN_ZOMBIES: Duration = Duration::from_secs(75);
 
-/// The instance that no fault ends: what it holds is judged. The other is followed too, and only told of.
-const LIVES_ON: &str = "a";
-/// The instance that is ended and started again.
-const REPLACED: &str = "b";
-
 struct Soak<'s, 'b> {
     stage: &'s mut Stage<'b>,
     watch: &'s Watch,
@@ -65,8 +60,7 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
     stage.load = Load::of_new_sessions(&stage.settings.kafka.brokers, &topic, stage.dice.below(1 << 20));
     let watch = Watch::start();
     let begun = Instant::now();
-    let (until, runs) =
-        (begun + Duration::from_secs(60 * minutes), [LIVES_ON, REPLACED].map(|name| (name, stage.start(name))));
+    let (until, runs) = (begun + Duration::from_secs(60 * minutes), ["a", "b"].map(|name| (name, stage.start(name))));
     runs.iter().for_each(|(name, run)| watch.follow(name, run.pid()));
     let mut soak = Soak { stage: &mut stage, watch: &watch, runs: runs.into(), zombies: BTreeMap::new() };
     let mut counts = BTreeMap::<_, usize>::new();
@@ -87,10 +81,7 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
     for (name, samples) in watch.stop() {
         let (figures, risen) = judge(&samples);
         figures.iter().for_each(|line| println!("{name}: {line}"));
-        // The thirds of the other are those of several processes, each as old as its last end allows.
-        if name == LIVES_ON {
-            faults.extend(risen.iter().map(|fault| format!("{name}: {fault}")));
-        }
+        faults.extend(risen.iter().map(|fault| format!("{name}: {fault}")));
     }
     let facts = stage.finish(runs);
     match faults.is_empty() {
@@ -100,19 +91,19 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
 }
 
 impl Soak<'_, '_> {
-    /// Ends it, and starts it again after a moment.
+    /// Ends `b`, and starts it again after a moment; `a` lives from the beginning to the end.
     fn replace(&mut self, end: fn(Run)) -> String {
-        self.runs.remove(REPLACED).map(end);
+        self.runs.remove("b").map(end);
         self.stage.moment(4000);
-        let run = self.stage.start(REPLACED);
-        self.watch.follow(REPLACED, run.pid());
-        self.runs.insert(REPLACED, run);
-        REPLACED.to_owned()
+        let run = self.stage.start("b");
+        self.watch.follow("b", run.pid());
+        self.runs.insert("b", run);
+        "b".to_owned()
     }
 
     /// Stops one until the other has what it owned, then continues it.
     fn zombie(&mut self) -> String {
-        let name = [LIVES_ON, REPLACED][self.stage.dice.below(2) as usize];
+        let name = ["a", "b"][self.stage.dice.below(2) as usize];
         if self.zombies.get(name).is_some_and(|at| at.elapsed() < BETWEEN_ZOMBIES) {
             return format!("not so soon again: {name}");
         }

@@ -67,8 +67,8 @@ fn sample(pid: u32) -> Option<Sample> {
     Some([value("VmRSS:")?, files, value("Threads:")?])
 }
 
-/// A line for each measure, and those that rose: the median of the last third lies above those of both others by more
-/// than a tenth and its allowance. What leaks rises from third to third; what fills caches and pools does so in the first.
+/// A line for each measure, and those that rose: the median of the last third lies above that of the middle third by
+/// more than a tenth and its allowance. The first third is for caches and pools to fill.
 pub fn judge(samples: &[Sample]) -> (Vec<String>, Vec<String>) {
     let third = samples.len() / 3;
     if third < 10 {
@@ -81,8 +81,7 @@ pub fn judge(samples: &[Sample]) -> (Vec<String>, Vec<String>) {
             [of(&samples[..third]), of(&samples[third..2 * third]), of(&samples[samples.len() - third..])];
         let most = samples.iter().map(|sample| sample[at]).max().unwrap_or_default();
         let line = format!("{name}: {first}, {middle}, {last} in the median of the thirds, at most {most}");
-        let before = first.max(middle);
-        if last > before + before / 10 + allowance {
+        if last > middle + middle / 10 + allowance {
             risen.push(line.clone());
         }
         figures.push(line);
