@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rekindle::engine::{
     AHEAD, Effects, Engine, EngineSettings, OutValue, Record, Restoring, StateTopic, Topic, decode, encode,
 };
@@ -177,7 +179,8 @@ fn turn(session: usize, number: usize, random: &mut SplitMix) -> Value {
     let mut event = envelope(session, number, "turn_completed");
     let cache = json!({"namespace": "llama-3-70b/fp8"});
     // A fixed direction a session and a little noise: the context moves, but never far enough to ask.
-    let vector: Vec<f32> = (0..DIM).map(|i| ((session * 31 + i * 7) % 17) as f32 + random.unit() * 0.02).collect();
+    let component = |i: usize| ((session * 31 + i * 7) % 17) as f32 + random.unit() * 0.02;
+    let vector = STANDARD.encode((0..DIM).map(component).flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
     let fields = json!({
         "turn": number, "input_tokens": 2100, "output_tokens": 310, "cached_tokens": 1800, "worker": "worker-17",
         "worker_epoch": 5, "model": "llama-3-70b", "cache": cache, "adapter": {"id": "lora-7", "version": "3"},

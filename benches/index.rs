@@ -131,7 +131,7 @@ fn one_tenant(vectors: &Vectors, sessions: usize) -> Value {
             .collect();
         let clock = Instant::now();
         for (n, bits) in bits.into_iter().enumerate() {
-            let vector = UnitVector::from_bits(bits).expect("finite");
+            let vector = UnitVector::from_bits(&bits).expect("finite");
             index.upsert(&ids.sessions[from + n], &vector, &columns(from + n));
         }
         spent += clock.elapsed();

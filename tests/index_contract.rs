@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use index_model::{DIM, Known, Model, Names, Step, ask, expected, id, step, vector};
 use proptest::prelude::*;
-use rekindle::engine::index::{MAX_K, SpaceIndex, Wanted};
+use rekindle::engine::index::{MAX_K, SlotHint, SpaceIndex, Wanted};
 use rekindle::model::event::TransferScope;
 use rekindle::model::ids::SessionId;
 use rekindle::model::session::Status;
-use rekindle::model::vector::UnitVector;
+use rekindle::model::vector::{UnitVector, cosine_rows};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
@@ -23,6 +23,8 @@ proptest! {
         let names = Names::new();
         let mut index = SpaceIndex::new(DIM);
         let mut model = Model::new();
+        // Of the session replaced last, whichever that was.
+        let mut hint = SlotHint::default();
         for step in steps {
             match step {
                 Step::Upsert(n, v, known) => {
@@ -30,8 +32,14 @@ proptest! {
                     prop_assert!(index.upsert(&id(n), &unit, &names.columns(&known)));
                     model.insert(id(n), (unit, known));
                 }
+                Step::Replace(n, v, known) => {
+                    let unit = UnitVector::normalised(&v).expect("has a direction");
+                    let nearness = index.replace(&id(n), &mut hint, &unit, &names.columns(&known));
+                    let held = model.insert(id(n), (unit.clone(), known));
+                    prop_assert_eq!(nearness, held.map(|(held, _)| similarity(&unit, &held)));
+                }
                 Step::SetColumns(n, known) => {
-                    index.set_columns(&id(n), &names.columns(&known));
+                    index.set_columns(&id(n), hint, &names.columns(&known));
                     if let Some(held) = model.get_mut(&id(n)) {
                         held.1 = known;
                     }
@@ -60,6 +68,10 @@ proptest! {
             prop_assert_eq!(index.vector(session), Some(v.as_slice()));
         }
     }
+}
+
+fn similarity(a: &UnitVector, b: &UnitVector) -> f64 {
+    cosine_rows(a.as_slice(), a.inverse_norm(), b.as_slice(), b.inverse_norm())
 }
 
 /// Numbers that look random, from a seed.

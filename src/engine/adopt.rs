@@ -20,7 +20,7 @@ impl Engine {
                 if let Some(space) = session.facets.context.as_ref().map(|context| &context.space)
                     && let Some(index) = tenant.spaces.get_mut(space)
                 {
-                    index.set_columns(id, &columns(&session.facets, &settings));
+                    index.set_columns(id, session.slot, &columns(&session.facets, &settings));
                 }
             }
         }

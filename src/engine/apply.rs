@@ -206,8 +206,9 @@ fn index_context(
     }
     let dim = context.vector.dim();
     let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));
-    session.book.drift = match index.replace(id, &context.vector, &columns(&session.facets, settings)) {
-        Some(cosine) => session.book.drift + libm::acos(cosine),
-        None => 0.0,
-    };
+    session.book.drift =
+        match index.replace(id, &mut session.slot, &context.vector, &columns(&session.facets, settings)) {
+            Some(cosine) => session.book.drift + libm::acos(cosine),
+            None => 0.0,
+        };
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::engine::ahead::AHEAD;
 use crate::engine::deadlines::{Deadlines, enter_deadlines, first_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
 use crate::engine::settings::EngineSettings;
@@ -97,10 +98,15 @@ impl Store {
         let Store { tenants, spanning } = self;
         let mut deadlines = Vec::new();
         for (tenant_id, Tenant { sessions, users, claims, .. }) in tenants {
-            for (session_id, session) in sessions {
-                let next = Listings::of(session_id, session, settings, now);
-                spanning.swap(users, claims, (tenant_id, session_id), session, next);
-                first_deadlines(&mut deadlines, tenant_id, session_id, session);
+            let mut sessions: Vec<_> = sessions.iter_mut().collect();
+            for sessions in sessions.chunks_mut(AHEAD) {
+                sessions.iter().for_each(|(_, session)| session.warm());
+                sessions.iter().for_each(|(_, session)| session.warm_behind());
+                for (session_id, session) in sessions {
+                    let next = Listings::of(session_id, session, settings, now);
+                    spanning.swap(users, claims, (tenant_id, session_id), session, next);
+                    first_deadlines(&mut deadlines, tenant_id, session_id, session);
+                }
             }
         }
         // Sorted once and joined: many times cheaper than one after the other.

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use hashbrown::HashMap;
 
 use crate::engine::fold::active_adapter;
-use crate::engine::index::{Columns, Hit, SpaceIndex, Wanted};
+use crate::engine::index::{Columns, Hit, SlotHint, SpaceIndex, Wanted};
 use crate::engine::ledger::WrittenHash;
 use crate::engine::listings::{Claims, Listings, Spanning, Users};
 use crate::engine::settings::EngineSettings;
@@ -35,6 +35,8 @@ pub struct Session {
     pub state_hash: WrittenHash,
     /// Hash of its last vector record.
     pub vector_hash: WrittenHash,
+    /// Where its vector lay last.
+    pub(super) slot: SlotHint,
     pub(super) listings: Listings,
     /// Instants at which its idle and forget deadlines are entered.
     pub(super) entered: (Option<EventTime>, Option<EventTime>),
@@ -100,7 +102,7 @@ impl Store {
         if let Some(context) = &session.facets.context
             && let Some(space) = tenant.spaces.get_mut(&context.space)
         {
-            space.set_columns(session_id, &columns(&session.facets, settings));
+            space.set_columns(session_id, session.slot, &columns(&session.facets, settings));
         }
         self.relist(tenant_id, session_id, settings, now);
     }
@@ -163,7 +165,7 @@ impl Tenant {
     /// Reads a session's vector, and what is listed of it.
     pub(super) fn warm(&self, session: &Session, id: &str) {
         if let Some(index) = session.facets.context.as_ref().and_then(|context| self.spaces.get(&context.space)) {
-            index.warm(id);
+            index.warm(id, session.slot);
         }
         if let Some(user) = session.facets.user.as_ref().and_then(|user| self.users.get(&user.value)) {
             black_box(user.first().map(|(at, id)| (*at, id.as_str().as_bytes()[0])));
@@ -188,7 +190,7 @@ impl Tenant {
     pub fn vector(&self, id: &SessionId) -> Option<(&Name, UnitVector)> {
         let space = &self.sessions.get(id)?.facets.context.as_ref()?.space;
         let bits = self.spaces.get(space)?.vector(id)?;
-        Some((space, UnitVector::from_bits(bits.into()).ok()?))
+        Some((space, UnitVector::from_bits(bits).ok()?))
     }
 }
 

@@ -52,6 +52,7 @@ pub enum Asked {
 #[derive(Debug, Clone)]
 pub enum Step {
     Upsert(u16, Vec<f32>, Known),
+    Replace(u16, Vec<f32>, Known),
     SetColumns(u16, Known),
     Remove(u16),
 }
@@ -174,6 +175,7 @@ pub fn ask() -> impl Strategy<Value = Ask> {
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0u16..40, vector(), known()).prop_map(|(n, v, known)| Step::Upsert(n, v, known)),
+        3 => (0u16..40, vector(), known()).prop_map(|(n, v, known)| Step::Replace(n, v, known)),
         1 => (0u16..40, known()).prop_map(|(n, known)| Step::SetColumns(n, known)),
         1 => (0u16..40).prop_map(Step::Remove),
     ]

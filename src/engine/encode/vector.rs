@@ -1,7 +1,7 @@
 //! A session's embedding as its private record.
 
-use half::f16;
 use serde::Deserialize;
+use zerocopy::IntoBytes;
 
 use super::codecs::VECTOR;
 use super::read::{DecodeError, name, small};
@@ -23,6 +23,9 @@ pub fn vector(bytes: &mut Vec<u8>, space: &Name, covers_turn: u32, vector: &Unit
     let mut out = Writer::new(bytes);
     out.name(space);
     out.long(covers_turn.into());
+    if cfg!(target_endian = "little") {
+        return out.counted(vector.as_slice().as_bytes());
+    }
     out.filled(2 * vector.dim(), |bytes| {
         for (bytes, component) in bytes.chunks_exact_mut(2).zip(vector.as_slice()) {
             bytes.copy_from_slice(&component.to_le_bytes());
@@ -37,7 +40,6 @@ pub fn decode_vector(bytes: &[u8]) -> Result<(Name, u32, UnitVector), DecodeErro
     if !rest.is_empty() {
         return Err(DecodeError::Field("vector"));
     }
-    let bits: Box<[f16]> = components.iter().map(|c| f16::from_le_bytes(*c)).collect();
-    let vector = UnitVector::from_bits(bits).map_err(|_| DecodeError::Field("vector"))?;
+    let vector = UnitVector::of_half_le_bytes(components).map_err(|_| DecodeError::Field("vector"))?;
     Ok((name("space", record.space)?, small("covers_turn", record.covers_turn)?, vector))
 }

@@ -4,7 +4,6 @@
 //! removed; no ghost, no duplicate, no short answer; predicates are exact and applied while searching;
 //! answers carry the true cosine; ties break by session id. An answer is a function of the stored set
 //! alone, never of history, slot order or timing.
-
 //!
 //! Vectors lie in dense slots as half precision rows, and a search compares them exactly while few pass its
 //! predicates. Beyond, it scans [one bit a component](codes) of every vector that passes, and compares the nearest
@@ -24,7 +23,7 @@ mod x86;
 
 pub use columns::{Columns, Consent, Wanted};
 pub use nearest::Hit;
-pub use space::SpaceIndex;
+pub use space::{SlotHint, SpaceIndex};
 
 /// Most results of one search.
 pub const MAX_K: usize = 1000;

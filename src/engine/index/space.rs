@@ -39,6 +39,10 @@ pub struct SpaceIndex {
     hasher: DefaultHashBuilder,
 }
 
+/// Where a session was stored last. It saves looking the session up; any hint will do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SlotHint(u32);
+
 impl SpaceIndex {
     /// An empty index of `dim` components a vector.
     pub fn new(dim: usize) -> SpaceIndex {
@@ -77,14 +81,22 @@ impl SpaceIndex {
 
     /// The same; tells how near the vector is to the one it replaces: their true cosine. `None`: there was none,
     /// or the vector is refused.
-    pub fn replace(&mut self, session: &SessionId, vector: &UnitVector, columns: &Columns<'_>) -> Option<f64> {
+    pub fn replace(
+        &mut self,
+        session: &SessionId,
+        hint: &mut SlotHint,
+        vector: &UnitVector,
+        columns: &Columns<'_>,
+    ) -> Option<f64> {
         if vector.dim() != self.rows.dim() {
             return None;
         }
-        let Some(slot) = self.slot(session.as_str()) else {
+        let Some(slot) = self.hinted(session.as_str(), *hint) else {
+            *hint = SlotHint(self.len() as u32);
             self.push(session, vector, columns);
             return None;
         };
+        *hint = SlotHint(slot as u32);
         let (row, inverse) = (self.rows.row(slot), self.inverse_norms[slot]);
         let cosine = cosine_rows(vector.as_slice(), vector.inverse_norm(), row, inverse);
         self.put(slot, vector, columns);
@@ -130,9 +142,16 @@ impl SpaceIndex {
         self.slots.find(self.hasher.hash_one(session), same).map(|slot| *slot as usize)
     }
 
+    /// The same, where the hint says, or else where it is.
+    fn hinted(&self, session: &str, SlotHint(slot): SlotHint) -> Option<usize> {
+        let slot = slot as usize;
+        let holds = slot < self.len() && self.ids[slot].as_str() == session;
+        if holds { Some(slot) } else { self.slot(session) }
+    }
+
     /// Reads a session's row, a value of each cache line.
-    pub fn warm(&self, session: &str) {
-        if let Some(slot) = self.slot(session) {
+    pub fn warm(&self, session: &str, hint: SlotHint) {
+        if let Some(slot) = self.hinted(session, hint) {
             for line in self.rows.row(slot).chunks(32) {
                 std::hint::black_box(line[0]);
             }
@@ -141,8 +160,8 @@ impl SpaceIndex {
     }
 
     /// Replaces what predicates see of a session; nothing happens if it is not stored.
-    pub fn set_columns(&mut self, session: &SessionId, columns: &Columns<'_>) {
-        if let Some(slot) = self.slot(session.as_str()) {
+    pub fn set_columns(&mut self, session: &SessionId, hint: SlotHint, columns: &Columns<'_>) {
+        if let Some(slot) = self.hinted(session.as_str(), hint) {
             self.columns.set(slot, columns);
         }
     }

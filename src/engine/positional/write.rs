@@ -117,7 +117,8 @@ impl<'b> Writer<'b> {
         self.end();
     }
 
-    fn counted(&mut self, bytes: &[u8]) {
+    /// Bytes with their number before them.
+    pub fn counted(&mut self, bytes: &[u8]) {
         self.long(bytes.len() as i64);
         self.bytes.extend_from_slice(bytes);
     }

@@ -7,6 +7,8 @@ mod x86;
 
 pub use dot::{cosine, cosine_rows, inverse_norm};
 
+use std::cell::Cell;
+
 use ::half::f16;
 use multiversion::multiversion;
 use multiversion::target::match_target;
@@ -69,7 +71,11 @@ fn scale_and_narrow(components: &[[u8; 4]], factor: f64, bits: &mut [f16]) {
     let (blocks, rest) = components.as_chunks::<BLOCK>();
     let (narrow, narrow_rest) = bits.as_chunks_mut::<BLOCK>();
     for (components, bits) in blocks.iter().zip(narrow) {
-        let unit = components.map(|component| scaled(component, factor));
+        // A loop: a closure is not compiled into `map`, which knows nothing of this function's instructions.
+        let mut unit = [0.0; BLOCK];
+        for (unit, component) in unit.iter_mut().zip(components) {
+            *unit = scaled(*component, factor);
+        }
         match_target! {
             "x86_64+avx512f" => *bits = x86::avx512::narrow(&unit),
             "x86_64+avx2+f16c" => *bits = x86::avx2::narrow(&unit),
@@ -107,12 +113,31 @@ pub fn normalised(components: &[f32]) -> Result<Vec<f32>, BadVector> {
     Ok(bytes.iter().map(|c| scaled(*c, factor)).collect())
 }
 
+thread_local! {
+    /// Memory of the vector that this thread dropped last. Those of events live for one event each, so the next one
+    /// finds it still in the processor's cache.
+    static SPARE: Cell<Box<[f16]>> = Cell::default();
+}
+
+/// Memory for `dim` components, whatever it holds.
+fn room(dim: usize) -> Box<[f16]> {
+    let spare = SPARE.take();
+    if spare.len() == dim { spare } else { vec![f16::ZERO; dim].into_boxed_slice() }
+}
+
+impl Drop for UnitVector {
+    fn drop(&mut self) {
+        // Where the thread itself is ending, nothing is kept.
+        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.bits)));
+    }
+}
+
 impl UnitVector {
     /// Normalises components as [`normalised`] does and rounds each to f16. They lie as on the wire: f32,
     /// little-endian.
     pub fn of_le_bytes(components: &[[u8; 4]]) -> Result<UnitVector, BadVector> {
         let factor = inverse_norm_of(components)?;
-        let mut bits = vec![f16::ZERO; components.len()].into_boxed_slice();
+        let mut bits = room(components.len());
         scale_and_narrow(components, factor, &mut bits);
         Ok(UnitVector::of(bits))
     }
@@ -123,9 +148,26 @@ impl UnitVector {
         UnitVector::of_le_bytes(&bytes)
     }
 
-    /// Takes over bits that were normalised before (restore). Errors if any is not finite.
-    pub fn from_bits(bits: Box<[f16]>) -> Result<UnitVector, BadVector> {
-        if bits.iter().all(|c| c.is_finite()) { Ok(UnitVector::of(bits)) } else { Err(BadVector::NotFinite) }
+    /// Takes over bits that were normalised before. Errors if any is not finite.
+    pub fn from_bits(bits: &[f16]) -> Result<UnitVector, BadVector> {
+        let mut copy = room(bits.len());
+        copy.copy_from_slice(bits);
+        UnitVector::stored(copy)
+    }
+
+    /// The same of bits as they lie in a record: little-endian.
+    pub fn of_half_le_bytes(components: &[[u8; 2]]) -> Result<UnitVector, BadVector> {
+        let mut bits = room(components.len());
+        for (bits, component) in bits.iter_mut().zip(components) {
+            *bits = f16::from_le_bytes(*component);
+        }
+        UnitVector::stored(bits)
+    }
+
+    fn stored(bits: Box<[f16]>) -> Result<UnitVector, BadVector> {
+        // Without a branch a component, so that many are looked at together.
+        let finite = bits.iter().fold(true, |all, c| all & c.is_finite());
+        if finite { Ok(UnitVector::of(bits)) } else { Err(BadVector::NotFinite) }
     }
 
     fn of(bits: Box<[f16]>) -> UnitVector {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::bodies::*;
+use super::digest::digest;
 use super::forms::{Moment, Text};
 use super::shared::{Context, EventKvCopy};
 use crate::engine::positional::{Malformed, Positional, Reader, records};
@@ -175,13 +176,4 @@ bodies! {
     AdapterPublished(AdapterRelease<'a>) = adapter_published,
     AdapterRetired(AdapterRelease<'a>) = adapter_retired,
     Tick(Tick) = tick,
-}
-
-/// Room for most bodies, embedding included. A larger one makes it grow once, when the vector is written.
-const DIGEST_BYTES: usize = 4096;
-
-fn digest<T: Serialize>(label: &str, body: &T) -> u64 {
-    // Writing plain structs to memory fails only for sequences of unknown length, which no body has.
-    let bytes = postcard::to_extend(&(label, body), Vec::with_capacity(DIGEST_BYTES)).unwrap_or_default();
-    xxhash_rust::xxh3::xxh3_64(&bytes)
 }

@@ -5,6 +5,7 @@
 //! Texts and bytes of our own Avro schema are borrowed from the record. Serde, which reads all else, owns them.
 
 mod bodies;
+mod digest;
 mod event;
 mod forms;
 mod shared;
