@@ -107,7 +107,7 @@ fn plain(owner: u16) -> Known {
 #[test]
 fn among_many_an_answer_depends_on_the_stored_set_alone_and_is_nearly_the_exact_one() {
     let names = Names::new();
-    for (dim, sessions) in [(24, 700u16), (96, 1200), (768, 600)] {
+    for (dim, sessions) in [(24, 700u16), (96, 1200), (320, 400), (768, 600), (960, 300), (1280, 300)] {
         let mut random = Random(u64::from(sessions));
         let last: Vec<UnitVector> = (0..sessions).map(|_| random.vector(dim)).collect();
         let mut straight = SpaceIndex::new(dim);
@@ -132,17 +132,17 @@ fn among_many_an_answer_depends_on_the_stored_set_alone_and_is_nearly_the_exact_
             let passing = (0..sessions).filter(|n| wanted.adapter.is_none() || n % 3 == 1);
             let model: Model = passing.map(|n| (id(n), (last[usize::from(n)].clone(), plain(n)))).collect();
             for k in [1, 10, MAX_K] {
-                for _ in 0..5 {
+                for _ in 0..10 {
                     let query = random.vector(dim);
                     let hits = straight.search(&query, k, &wanted);
                     assert_eq!(hits, winding.search(&query, k, &wanted), "{dim} components, k {k}");
                     let truth = expected(model.iter().map(|(session, (v, _))| (session, v)), &query, k);
                     assert_eq!(hits.len(), truth.len(), "no short answer");
                     let true_sessions: BTreeSet<&SessionId> = truth.iter().map(|hit| &hit.session).collect();
-                    (found, asked) = (
-                        found + hits.iter().filter(|hit| true_sessions.contains(&hit.session)).count(),
-                        asked + truth.len(),
-                    );
+                    if k < MAX_K {
+                        found += hits.iter().filter(|hit| true_sessions.contains(&hit.session)).count();
+                        asked += truth.len();
+                    }
                     for hit in &hits {
                         assert_eq!(Some(hit.similarity), straight.similarity(&query, &hit.session));
                     }

@@ -43,11 +43,6 @@ impl<T> Column<T> {
         if slot == self.len() { last } else { std::mem::replace(&mut self[slot], last) }
     }
 
-    /// The chunks: each is full but the last.
-    pub fn chunks(&self) -> impl Iterator<Item = &[T]> {
-        self.0.iter().map(Vec::as_slice)
-    }
-
     /// A chunk; empty beyond the last.
     pub fn chunk(&self, chunk: usize) -> &[T] {
         self.0.get(chunk).map_or(&[], Vec::as_slice)

@@ -1,4 +1,4 @@
-//! One bit a component: a code by which a scan tells roughly how near a vector is, reading a sixteenth of it.
+//! One bit a component: a code by which a scan tells roughly how near a vector is, reading a small part of it.
 //!
 //! A code is the signs of the rotated vector. With b the signs as ±1, x the rotated unit vector and q the rotated
 //! query, `Σ b q / Σ |x|` estimates the cosine (the estimator of RaBitQ: Gao and Long, SIGMOD 2024, here with the
@@ -6,8 +6,9 @@
 //! so that the sum is one of whole numbers: the odd numbers -15..=15 as four signs of the weights 1, 2, 4, 8, each
 //! compared with the code's by counting the bits that differ.
 //!
-//! With D signs the estimate is off by about √((1/m² − 1) / (D − 1)) times the sine of the angle, where m, the mean
-//! magnitude of the components times √D, is close to √(2/π) after the rotation.
+//! With n of D signs the estimate is off by about √((1/m² − n/D) / (n − 1)) times the sine of the angle, where m, the
+//! mean magnitude of the components times √D, is close to √(2/π) after the rotation. What the rounding of the query
+//! adds is far less, and the sine is taken to be one.
 
 use half::f16;
 use multiversion::multiversion;
@@ -15,27 +16,21 @@ use multiversion::target::match_target;
 
 use super::chunked::CHUNK;
 use super::rotation::{rotate, rotated_len};
+use super::signs::{HEAD, LANES, PLANES, TOP, Words, differing, differing_in_line, encode, head_first, planes};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
-/// Slots whose codes lie side by side.
-pub const LANES: usize = 8;
-/// Weights of a rounded query.
-pub const PLANES: usize = 4;
-/// The highest level of a rounded query.
-const TOP: i32 = (1 << PLANES) - 1;
-
-/// A word of the codes of a block.
-#[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
-pub struct Words(pub [u64; LANES]);
-
-/// Codes of [`CHUNK`] slots at most: block by block, in a block word by word.
+/// Codes of [`CHUNK`] slots at most.
 #[derive(Debug, Default)]
 struct Chunk {
-    words: Vec<Words>,
-    /// By what a sum of signs is multiplied for the cosine, by block.
-    factors: Vec<[f32; LANES]>,
+    /// Heads block by block, in a block word by word.
+    heads: Vec<Words>,
+    /// By what a sum of a head's signs is multiplied for the cosine, by block.
+    head_factors: Vec<[f32; LANES]>,
+    /// Tails slot by slot, filled up with zeros.
+    tails: Vec<Words>,
+    /// By what a sum of all signs is multiplied, by slot.
+    factors: Vec<f32>,
 }
 
 /// The codes of all slots.
@@ -48,10 +43,15 @@ pub struct Codes {
 
 /// A query as the scan compares it: for each word, the signs of each weight.
 pub struct CodeQuery {
-    planes: Vec<[u64; PLANES]>,
+    head: [[u64; PLANES]; HEAD],
+    /// Eight words at a time, filled up with zeros.
+    tail: Vec<[Words; PLANES]>,
+    /// What the sum of a tail's signs is where none differs.
+    tail_most: i32,
     /// The cosine that a score of 1 stands for.
     unit: f64,
-    /// The standard deviation of an estimate, as a cosine.
+    /// The standard deviation of an estimate by a head, as a cosine; and by all signs.
+    head_deviation: f64,
     deviation: f64,
 }
 
@@ -59,7 +59,12 @@ pub struct CodeQuery {
 pub type Scores = [[f32; LANES]; CHUNK / LANES];
 
 impl CodeQuery {
-    /// The score of a slot that is `deviations` less near than a cosine.
+    /// The score of a head that is `deviations` less near than a cosine.
+    pub fn head_score_of(&self, cosine: f64, deviations: f64) -> f32 {
+        ((cosine - deviations * self.head_deviation) / self.unit) as f32
+    }
+
+    /// The same of all signs.
     pub fn score_of(&self, cosine: f64, deviations: f64) -> f32 {
         ((cosine - deviations * self.deviation) / self.unit) as f32
     }
@@ -75,40 +80,56 @@ impl Codes {
     /// Stores the code of a slot: one that has one, or the next one.
     pub fn put(&mut self, slot: usize, row: &[f16], inverse_norm: f64) {
         let (rotated, code) = &mut self.scratch;
-        let (head, padding) = rotated.split_at_mut(row.len());
-        crate::model::vector::widen(row, head);
+        let (front, padding) = rotated.split_at_mut(row.len());
+        crate::model::vector::widen(row, front);
         padding.fill(0.0);
         rotate(rotated);
-        let sum = encode(rotated, code);
+        let factors = encode(rotated, code).map(|sum| (1.0 / (inverse_norm * f64::from(sum))) as f32);
+        let (head, tail) = code.split_at(HEAD);
         let (chunk, block, lane) = place(slot);
         if chunk == self.chunks.len() {
             self.chunks.push(Chunk::default());
         }
-        let words = code.len();
+        let lines = tail.len().div_ceil(LANES);
         let chunk = &mut self.chunks[chunk];
-        if block == chunk.factors.len() {
-            chunk.factors.push([0.0; LANES]);
-            chunk.words.resize(chunk.words.len() + words, Words([0; LANES]));
+        if block == chunk.head_factors.len() {
+            chunk.head_factors.push([0.0; LANES]);
+            chunk.heads.extend([Words([0; LANES]); HEAD]);
         }
-        for (held, word) in chunk.words[block * words..].iter_mut().zip(code) {
+        if slot % CHUNK == chunk.factors.len() {
+            chunk.factors.push(0.0);
+            chunk.tails.resize(chunk.tails.len() + lines, Words([0; LANES]));
+        }
+        for (held, word) in chunk.heads[block * HEAD..].iter_mut().zip(head) {
             held.0[lane] = *word;
         }
-        chunk.factors[block][lane] = (inverse_norm / f64::from(sum)) as f32;
+        chunk.head_factors[block][lane] = factors[0];
+        for (held, words) in chunk.tails[slot % CHUNK * lines..].iter_mut().zip(tail.chunks(LANES)) {
+            held.0[..words.len()].copy_from_slice(words);
+        }
+        chunk.factors[slot % CHUNK] = factors[1];
     }
 
     /// Takes a slot's code out; that of `last`, the last slot, moves into its place.
     pub fn swap_remove(&mut self, slot: usize, last: usize) {
-        let words = self.scratch.1.len();
+        let lines = (self.scratch.1.len() - HEAD).div_ceil(LANES);
         let (from, to) = (place(last), place(slot));
-        for word in 0..words {
-            let moved = self.chunks[from.0].words[from.1 * words + word].0[from.2];
-            self.chunks[to.0].words[to.1 * words + word].0[to.2] = moved;
+        for word in 0..HEAD {
+            let moved = self.chunks[from.0].heads[from.1 * HEAD + word].0[from.2];
+            self.chunks[to.0].heads[to.1 * HEAD + word].0[to.2] = moved;
         }
-        self.chunks[to.0].factors[to.1][to.2] = self.chunks[from.0].factors[from.1][from.2];
+        self.chunks[to.0].head_factors[to.1][to.2] = self.chunks[from.0].head_factors[from.1][from.2];
+        for line in 0..lines {
+            let moved = self.chunks[from.0].tails[last % CHUNK * lines + line];
+            self.chunks[to.0].tails[slot % CHUNK * lines + line] = moved;
+        }
+        self.chunks[to.0].factors[slot % CHUNK] = self.chunks[from.0].factors[last % CHUNK];
+        let chunk = &mut self.chunks[from.0];
+        chunk.factors.pop();
+        chunk.tails.truncate(chunk.factors.len() * lines);
         if from.2 == 0 {
-            let chunk = &mut self.chunks[from.0];
-            chunk.factors.truncate(from.1);
-            chunk.words.truncate(from.1 * words);
+            chunk.head_factors.truncate(from.1);
+            chunk.heads.truncate(from.1 * HEAD);
             if from.1 == 0 {
                 self.chunks.pop();
             }
@@ -123,26 +144,40 @@ impl Codes {
         let largest = rotated.iter().fold(0.0f32, |most, x| most.max(x.abs()));
         // Levels are this far apart; the highest and the lowest are half as far from the outermost values.
         let apart = largest / 8.0;
-        let levels = rotated.as_chunks::<64>().0.iter().map(|x| {
-            let mut planes = [0u64; PLANES];
-            for (n, x) in x.iter().enumerate() {
-                // 0 for the highest, as a set bit is a negative sign.
-                let below_top = (TOP / 2 - (x / apart).floor() as i32).clamp(0, TOP);
-                for (weight, plane) in planes.iter_mut().enumerate() {
-                    *plane |= u64::from(below_top as u32 >> weight & 1) << n;
-                }
-            }
-            planes
+        let mut words: Vec<[u64; PLANES]> = rotated.as_chunks().0.iter().map(|x| planes(x, apart)).collect();
+        head_first(&mut words);
+        let (head, tail) = words.split_at(HEAD);
+        let lines = tail.chunks(LANES).map(|words| {
+            std::array::from_fn(|plane| {
+                let mut line = Words([0; LANES]);
+                line.0.iter_mut().zip(words).for_each(|(line, word)| *line = word[plane]);
+                line
+            })
         });
-        let spread = (std::f64::consts::FRAC_PI_2 - 1.0) / (rotated.len() - 1) as f64;
-        CodeQuery { planes: levels.collect(), unit: f64::from(apart) / 2.0 * inverse_norm, deviation: spread.sqrt() }
+        let deviation = |signs: usize| {
+            let known = signs as f64 / rotated.len() as f64;
+            ((std::f64::consts::FRAC_PI_2 - known) / (signs - 1) as f64).sqrt()
+        };
+        CodeQuery {
+            head: std::array::from_fn(|word| head[word]),
+            tail: lines.collect(),
+            tail_most: TOP * 64 * tail.len() as i32,
+            unit: f64::from(apart) / 2.0 * inverse_norm,
+            head_deviation: deviation(64 * HEAD),
+            deviation: deviation(rotated.len()),
+        }
     }
 
-    /// Scores the slots of a chunk. Only blocks with a slot that passes, a bit each, are looked at; the slots
-    /// of the others, and those beyond the last, get negative infinity.
+    /// Scores the slots of a chunk by their heads. Only blocks with a slot that passes, a bit each, are looked at, and
+    /// their other slots get any score; the slots of the other blocks get negative infinity.
     pub fn score(&self, chunk: usize, query: &CodeQuery, passing: &[u64], scores: &mut Scores) {
         let Some(chunk) = self.chunks.get(chunk) else { return scores.fill([f32::NEG_INFINITY; LANES]) };
-        score(&chunk.words, &chunk.factors, &query.planes, passing, scores);
+        score(&chunk.heads, &chunk.head_factors, &query.head, passing, scores);
+    }
+
+    /// Makes the scores of slots by their heads scores by all signs.
+    pub fn refine(&self, query: &CodeQuery, scored: &mut [(f32, u32)]) {
+        refine(&self.chunks, query, scored);
     }
 }
 
@@ -150,34 +185,35 @@ fn place(slot: usize) -> (usize, usize, usize) {
     (slot / CHUNK, slot % CHUNK / LANES, slot % LANES)
 }
 
-/// The signs of a rotated vector, and the sum of its components' magnitudes: by lanes, then by a fixed tree.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
-fn encode(rotated: &[f32], code: &mut [u64]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    for (x, word) in rotated.as_chunks::<64>().0.iter().zip(code) {
-        for part in x.as_chunks::<16>().0 {
-            for (lane, x) in lanes.iter_mut().zip(part) {
-                *lane += x.abs();
-            }
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512vl+avx512dq+avx512vpopcntdq",
+    "x86_64+avx2+popcnt",
+    "aarch64+neon"
+))]
+fn score(
+    heads: &[Words],
+    head_factors: &[[f32; LANES]],
+    query: &[[u64; PLANES]; HEAD],
+    passing: &[u64],
+    scores: &mut Scores,
+) {
+    scores[head_factors.len()..].fill([f32::NEG_INFINITY; LANES]);
+    for (block, ((head, factors), scores)) in
+        heads.as_chunks::<HEAD>().0.iter().zip(head_factors).zip(scores.iter_mut()).enumerate()
+    {
+        if passing[block / 8] >> (block % 8 * 8) & 0xFF == 0 {
+            *scores = [f32::NEG_INFINITY; LANES];
+            continue;
         }
-        *word = match_target! {
-            "x86_64+avx512f" => x86::avx512::sign_bits(x),
-            "x86_64+avx2" => x86::avx2::sign_bits(x),
-            _ => sign_bits(x),
+        let weighted = match_target! {
+            "x86_64+avx512vpopcntdq" => x86::avx512::differing(head, query),
+            "x86_64+avx2" => x86::avx2::differing(head, query),
+            _ => differing(head, query),
         };
-    }
-    for width in [8, 4, 2, 1] {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
+        for ((score, weighted), factor) in scores.iter_mut().zip(weighted).zip(factors) {
+            *score = (TOP * 64 * HEAD as i32 - 2 * weighted as i32) as f32 * factor;
         }
     }
-    lanes[0]
-}
-
-/// The signs of components, the first in the lowest bit.
-#[inline(always)]
-fn sign_bits(x: &[f32; 64]) -> u64 {
-    x.iter().enumerate().fold(0, |word, (n, x)| word | u64::from(x.to_bits() >> 31) << n)
 }
 
 #[multiversion(targets(
@@ -185,39 +221,22 @@ fn sign_bits(x: &[f32; 64]) -> u64 {
     "x86_64+avx2+popcnt",
     "aarch64+neon"
 ))]
-fn score(words: &[Words], factors: &[[f32; LANES]], query: &[[u64; PLANES]], passing: &[u64], scores: &mut Scores) {
-    scores[factors.len()..].fill([f32::NEG_INFINITY; LANES]);
-    let most = TOP * 64 * query.len() as i32;
-    for (block, ((words, factors), scores)) in
-        words.chunks_exact(query.len()).zip(factors).zip(scores.iter_mut()).enumerate()
-    {
-        if passing[block / 8] >> (block % 8 * 8) & 0xFF == 0 {
-            *scores = [f32::NEG_INFINITY; LANES];
-            continue;
+fn refine(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
+    let lines = query.tail.len();
+    for (score, slot) in scored {
+        let (chunk, block, lane) = place(*slot as usize);
+        let (chunk, slot) = (&chunks[chunk], *slot as usize % CHUNK);
+        // A whole number of at most fourteen bits, found again to less than a hundredth.
+        let head = (*score / chunk.head_factors[block][lane]).round() as i32;
+        let mut weighted = 0;
+        for (line, planes) in chunk.tails[slot * lines..(slot + 1) * lines].iter().zip(&query.tail) {
+            weighted += match_target! {
+                "x86_64+avx512vpopcntdq" => x86::avx512::differing_in_line(line, planes),
+                _ => differing_in_line(line, planes),
+            };
         }
-        let weighted = match_target! {
-            "x86_64+avx512vpopcntdq" => x86::avx512::differing(words, query),
-            "x86_64+avx2" => x86::avx2::differing(words, query),
-            _ => differing(words, query),
-        };
-        for ((score, weighted), factor) in scores.iter_mut().zip(weighted).zip(factors) {
-            *score = (most - 2 * weighted as i32) as f32 * factor;
-        }
+        *score = (head + query.tail_most - 2 * weighted as i32) as f32 * chunk.factors[slot];
     }
-}
-
-/// By lane, the signs in which a code differs from a query, each by its weight.
-#[inline(always)]
-fn differing(words: &[Words], query: &[[u64; PLANES]]) -> [u64; LANES] {
-    let mut counts = [0; LANES];
-    for (word, planes) in words.iter().zip(query) {
-        for (weight, plane) in planes.iter().enumerate() {
-            for (count, word) in counts.iter_mut().zip(word.0) {
-                *count += u64::from((word ^ plane).count_ones()) << weight;
-            }
-        }
-    }
-    counts
 }
 
 #[cfg(test)]

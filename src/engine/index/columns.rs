@@ -1,5 +1,7 @@
 //! What predicates may ask of a slot, in columns, and the slots that pass as one bit each.
 
+use multiversion::multiversion;
+
 use super::chunked::{CHUNK, Column};
 use super::interner::{Interner, NONE};
 use crate::model::event::TransferScope;
@@ -134,15 +136,18 @@ impl ColumnStore {
     pub fn passing(&self, wanted: &Wanted<'_>) -> Vec<u64> {
         let words = self.flags.len().div_ceil(64);
         let Some(test) = self.test(wanted) else { return vec![0; words] };
-        let mut bits = Vec::with_capacity(words);
-        for (chunk, flags) in self.flags.chunks().enumerate() {
-            for from in (0..flags.len()).step_by(64) {
-                bits.push(test.passing(&self.slots(chunk, from, flags.len().min(from + 64))));
+        let mut bits = vec![u64::MAX; words];
+        if test.is_none() {
+            if let Some(last) = bits.last_mut() {
+                *last >>= 64 * words - self.flags.len();
             }
+        } else {
+            pass(self, &test, &mut bits);
         }
         bits
     }
 
+    #[inline(always)]
     fn slots(&self, chunk: usize, from: usize, to: usize) -> Slots<'_> {
         Slots {
             users: &self.users.chunk(chunk)[from..to],
@@ -174,8 +179,26 @@ impl ColumnStore {
     }
 }
 
+/// Sets the bits of the slots that pass, and no others.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
+fn pass(columns: &ColumnStore, test: &Test, bits: &mut [u64]) {
+    for (chunk, bits) in bits.chunks_mut(CHUNK / 64).enumerate() {
+        let len = columns.flags.chunk(chunk).len();
+        for (bits, from) in bits.iter_mut().zip((0..len).step_by(64)) {
+            *bits = test.passing(&columns.slots(chunk, from, len.min(from + 64)));
+        }
+    }
+}
+
 impl Test {
+    /// Everything passes.
+    fn is_none(&self) -> bool {
+        let Test { user, adapter, statuses, active_since, consent } = self;
+        user.is_none() && adapter.is_none() && statuses.is_none() && active_since.is_none() && consent.is_none()
+    }
+
     /// A bit a slot, of at most 64.
+    #[inline(always)]
     fn passing(&self, slots: &Slots<'_>) -> u64 {
         let mut passes = [0u8; 64];
         passes[..slots.flags.len()].fill(1);
@@ -208,6 +231,7 @@ impl Test {
     }
 }
 
+#[inline(always)]
 fn keep<T: Copy>(passes: &mut [u8; 64], column: &[T], pass: impl Fn(T) -> bool) {
     for (passes, value) in passes.iter_mut().zip(column) {
         *passes &= u8::from(pass(*value));
@@ -215,6 +239,7 @@ fn keep<T: Copy>(passes: &mut [u8; 64], column: &[T], pass: impl Fn(T) -> bool) 
 }
 
 /// Bytes of 0 or 1 as bits.
+#[inline(always)]
 fn packed(bytes: &[u8; 64]) -> u64 {
     // Multiplied by this, the lowest bits of eight bytes come together in the highest byte, the first lowest.
     const GATHER: u64 = 0x0102_0408_1020_4080;

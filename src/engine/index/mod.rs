@@ -17,6 +17,7 @@ mod interner;
 mod nearest;
 mod rotation;
 mod select;
+mod signs;
 mod space;
 #[cfg(target_arch = "x86_64")]
 mod x86;

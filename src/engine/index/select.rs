@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::chunked::{CHUNK, Column};
-use super::codes::{CodeQuery, Codes, LANES, Scores};
+use super::codes::{CodeQuery, Codes, Scores};
+use super::signs::LANES;
 use crate::model::ids::SessionId;
 
 /// The scores of all slots that pass.
@@ -25,7 +26,7 @@ struct Best<'a> {
 impl Best<'_> {
     fn offer(&mut self, score: f32, slot: usize) {
         self.held.push((score, slot as u32));
-        if self.held.len() == 2 * self.keep {
+        if self.held.len() / 2 == self.keep {
             self.prune();
         }
     }
@@ -35,10 +36,7 @@ impl Best<'_> {
             return;
         }
         let ids = self.ids;
-        let id = |slot: u32| &ids[slot as usize];
-        let order =
-            |a: &(f32, u32), b: &(f32, u32)| -> Ordering { b.0.total_cmp(&a.0).then_with(|| id(a.1).cmp(id(b.1))) };
-        let (_, last, _) = self.held.select_nth_unstable_by(self.keep - 1, order);
+        let (_, last, _) = self.held.select_nth_unstable_by(self.keep - 1, |a, b| order(ids, a, b));
         self.floor = last.0;
         self.held.truncate(self.keep);
     }
@@ -47,18 +45,25 @@ impl Best<'_> {
 impl<'a> Scored<'a> {
     /// Scores the slots that pass, a bit each.
     pub fn new(codes: &Codes, query: &CodeQuery, passing: &'a [u64], ids: &'a Column<SessionId>) -> Scored<'a> {
-        let mut scores = vec![[[f32::NEG_INFINITY; LANES]; CHUNK / LANES]; passing.len().div_ceil(CHUNK / 64)];
-        for (chunk, (passing, scores)) in passing.chunks(CHUNK / 64).zip(&mut scores).enumerate() {
+        let mut scores = Vec::with_capacity(passing.len().div_ceil(CHUNK / 64));
+        for (chunk, passing) in passing.chunks(CHUNK / 64).enumerate() {
+            let mut of_chunk = [[f32::NEG_INFINITY; LANES]; CHUNK / LANES];
             if passing.iter().any(|bits| *bits != 0) {
-                codes.score(chunk, query, passing, scores);
+                codes.score(chunk, query, passing, &mut of_chunk);
             }
+            scores.push(of_chunk);
         }
         Scored { scores, passing, ids }
     }
 
+    /// Slots in the order of their scores, ties by session id.
+    pub fn order(&self, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+        order(self.ids, a, b)
+    }
+
     /// The `keep` slots of the highest scores, of those that reach `floor`, in no order.
-    pub fn best(&self, keep: usize, floor: f32) -> Vec<u32> {
-        let mut best = Best { keep, floor, held: Vec::with_capacity(2 * keep), ids: self.ids };
+    pub fn best(&self, keep: usize, floor: f32) -> Vec<(f32, u32)> {
+        let mut best = Best { keep, floor, held: Vec::new(), ids: self.ids };
         let words = self.passing.iter().zip(self.scores.as_flattened().chunks(64 / LANES));
         for (word, (bits, blocks)) in words.enumerate() {
             for (block, scores) in blocks.iter().enumerate() {
@@ -73,8 +78,13 @@ impl<'a> Scored<'a> {
             }
         }
         best.prune();
-        best.held.into_iter().map(|(_, slot)| slot).collect()
+        best.held
     }
+}
+
+/// The higher score first, then the session id.
+fn order(ids: &Column<SessionId>, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+    b.0.total_cmp(&a.0).then_with(|| ids[a.1 as usize].cmp(&ids[b.1 as usize]))
 }
 
 /// The set bits, lowest first.

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::MAX_K;
 use super::chunked::{Column, Rows};
-use super::codes::Codes;
+use super::codes::{CodeQuery, Codes};
 use super::columns::{ColumnStore, Columns, Wanted};
 use super::nearest::{Hit, Nearest};
 use super::select::{Scored, set_bits};
@@ -15,16 +15,16 @@ use crate::model::ids::SessionId;
 use crate::model::vector::{UnitVector, cosine_rows};
 
 /// As many sessions as are compared exactly, however many there are: fewer pass, or fewer are stored.
-const EXACT: usize = 512;
+const EXACT: usize = 128;
 /// Below so many the codes of a shrunk index are given up.
 const FEW: usize = EXACT / 2;
-/// Sessions that a scan of codes nominates for the exact comparison first: for each wanted, and at least.
-const NOMINATED_EACH: usize = 4;
-const NOMINATED: usize = 64;
-/// After these, as many again at most whose estimate lies by so many deviations, or less, below the last wanted
-/// cosine.
-const MORE: usize = 16;
+/// Sessions that the heads nominate for an exact comparison, for each wanted.
+const FIRST_EACH: usize = 2;
+/// What an estimate puts so many of its deviations below a wanted cosine is ruled out.
 const DEVIATIONS: f64 = 3.0;
+/// Sessions of those not ruled out that are compared exactly at most: for each wanted, and in any case.
+const MOST_EACH: usize = 64;
+const MOST: usize = 1024;
 
 /// The vectors of one tenant in one space.
 #[derive(Debug)]
@@ -215,23 +215,43 @@ impl SpaceIndex {
         }
         let wide = query.to_f32();
         let inverse = query.inverse_norm();
-        let nominated = NOMINATED.max(NOMINATED_EACH * k);
         let count: usize = passing.iter().map(|bits| bits.count_ones() as usize).sum();
         let mut nearest = self.nearest((&wide, inverse), k);
         match &self.codes {
-            Some(codes) if count > EXACT.max(nominated) => {
-                let query = codes.query(&wide, inverse);
-                let scored = Scored::new(codes, &query, &passing, &self.ids);
-                let mut first = scored.best(nominated, f32::NEG_INFINITY);
-                first.iter().for_each(|slot| nearest.offer(*slot as usize));
-                first.sort_unstable();
-                let floor = query.score_of(nearest.worst(), DEVIATIONS);
-                let more = scored.best(nominated * MORE, floor).into_iter();
-                more.filter(|slot| first.binary_search(slot).is_err()).for_each(|slot| nearest.offer(slot as usize));
+            Some(codes) if count > EXACT.max(FIRST_EACH * k) => {
+                self.scan(codes, &codes.query(&wide, inverse), &passing, &mut nearest, k);
             }
             _ => set_bits(&passing).for_each(|slot| nearest.offer(slot)),
         }
         nearest.hits()
+    }
+
+    /// Offers the nearest that pass, as far as codes tell. First those that the heads put first: the last wanted of them
+    /// is a bound. Then all signs are compared of those that their heads do not put too far below it. Those that are
+    /// still not too far are offered, the nearest first, until the last wanted of all rules out the rest.
+    fn scan(&self, codes: &Codes, query: &CodeQuery, passing: &[u64], nearest: &mut Nearest<'_>, k: usize) {
+        let scored = Scored::new(codes, query, passing, &self.ids);
+        let mut first: Vec<u32> =
+            scored.best(FIRST_EACH * k, f32::NEG_INFINITY).into_iter().map(|(_, slot)| slot).collect();
+        first.iter().for_each(|slot| nearest.offer(*slot as usize));
+        first.sort_unstable();
+        let mut rest = scored.best(usize::MAX, query.head_score_of(nearest.worst(), DEVIATIONS));
+        rest.retain(|(_, slot)| first.binary_search(slot).is_err());
+        codes.refine(query, &mut rest);
+        let floor = query.score_of(nearest.worst(), DEVIATIONS);
+        rest.retain(|(score, _)| *score >= floor);
+        let most = MOST.max(MOST_EACH * k);
+        if rest.len() > most {
+            rest.select_nth_unstable_by(most, |a, b| scored.order(a, b));
+            rest.truncate(most);
+        }
+        rest.sort_unstable_by(|a, b| scored.order(a, b));
+        for (score, slot) in rest {
+            if score < query.score_of(nearest.worst(), DEVIATIONS) {
+                break;
+            }
+            nearest.offer(slot as usize);
+        }
     }
 
     /// The same among the sessions given, each compared exactly. Sessions that are not stored are passed over.

@@ -6,15 +6,15 @@ pub mod avx512 {
 
     use zerocopy::transmute;
 
-    use super::super::codes::{LANES, PLANES, Words};
     use super::super::rotation::STEP;
+    use super::super::signs::{HEAD, LANES, PLANES, Words};
 
-    /// See [`super::super::codes`].
+    /// See [`super::super::signs`].
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
     #[inline]
-    pub fn differing(words: &[Words], query: &[[u64; PLANES]]) -> [u64; LANES] {
+    pub fn differing(head: &[Words; HEAD], query: &[[u64; PLANES]; HEAD]) -> [u64; LANES] {
         let mut counts = [_mm512_setzero_si512(); PLANES];
-        for (word, planes) in words.iter().zip(query) {
+        for (word, planes) in head.iter().zip(query) {
             let word: __m512i = transmute!(word.0);
             for (count, plane) in counts.iter_mut().zip(planes) {
                 let differ = _mm512_xor_si512(word, _mm512_set1_epi64(plane.cast_signed()));
@@ -25,6 +25,19 @@ pub mod avx512 {
         let lower = _mm512_add_epi64(one, _mm512_slli_epi64::<1>(two));
         let upper = _mm512_add_epi64(_mm512_slli_epi64::<2>(four), _mm512_slli_epi64::<3>(eight));
         transmute!(_mm512_add_epi64(lower, upper))
+    }
+
+    /// See [`super::super::signs`].
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    #[inline]
+    pub fn differing_in_line(line: &Words, planes: &[Words; PLANES]) -> u64 {
+        let line: __m512i = transmute!(line.0);
+        let mut weighted = _mm512_setzero_si512();
+        for plane in planes.iter().rev() {
+            let differ = _mm512_xor_si512(line, transmute!(plane.0));
+            weighted = _mm512_add_epi64(_mm512_add_epi64(weighted, weighted), _mm512_popcnt_epi64(differ));
+        }
+        _mm512_reduce_add_epi64(weighted).cast_unsigned()
     }
 
     /// See [`super::super::rotation`].
@@ -62,34 +75,28 @@ pub mod avx2 {
 
     use zerocopy::transmute;
 
-    use super::super::codes::{LANES, PLANES, Words};
     use super::super::rotation::STEP;
+    use super::super::signs::{HEAD, LANES, PLANES, Words};
 
-    /// Words whose bits are counted in bytes before these are added up: eight bits each, and a byte holds 255.
-    const IN_BYTES: usize = 16;
-
-    /// See [`super::super::codes`].
+    /// See [`super::super::signs`].
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub fn differing(words: &[Words], query: &[[u64; PLANES]]) -> [u64; LANES] {
+    pub fn differing(head: &[Words; HEAD], query: &[[u64; PLANES]; HEAD]) -> [u64; LANES] {
         let zero = _mm256_setzero_si256();
-        let mut counts = [[zero; 2]; PLANES];
-        for (words, query) in words.chunks(IN_BYTES).zip(query.chunks(IN_BYTES)) {
-            let mut bytes = [[zero; 2]; PLANES];
-            for (word, planes) in words.iter().zip(query) {
-                let halves: [__m256i; 2] = transmute!(word.0);
-                for (bytes, plane) in bytes.iter_mut().zip(planes) {
-                    let plane = _mm256_set1_epi64x(plane.cast_signed());
-                    for (bytes, half) in bytes.iter_mut().zip(halves) {
-                        *bytes = _mm256_add_epi8(*bytes, ones(_mm256_xor_si256(half, plane)));
-                    }
+        // Ones are counted in bytes first: at most eight a word, and a byte holds 255.
+        let mut bytes = [[zero; 2]; PLANES];
+        for (word, planes) in head.iter().zip(query) {
+            let halves: [__m256i; 2] = transmute!(word.0);
+            for (bytes, plane) in bytes.iter_mut().zip(planes) {
+                let plane = _mm256_set1_epi64x(plane.cast_signed());
+                for (bytes, half) in bytes.iter_mut().zip(halves) {
+                    *bytes = _mm256_add_epi8(*bytes, ones(_mm256_xor_si256(half, plane)));
                 }
             }
-            for (counts, bytes) in counts.iter_mut().zip(bytes) {
-                for (count, bytes) in counts.iter_mut().zip(bytes) {
-                    *count = _mm256_add_epi64(*count, _mm256_sad_epu8(bytes, zero));
-                }
-            }
+        }
+        let mut counts = bytes;
+        for count in counts.as_flattened_mut() {
+            *count = _mm256_sad_epu8(*count, zero);
         }
         let [one, two, four, eight] = counts;
         let weighted = |half: usize| {

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use ::half::f16;
 use multiversion::multiversion;
 use multiversion::target::match_target;
+use zerocopy::IntoBytes;
 
 /// A unit vector rounded to f16 on arrival. Every later computation works on these bits.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,6 +145,9 @@ impl UnitVector {
 
     /// The same of components in memory.
     pub fn normalised(components: &[f32]) -> Result<UnitVector, BadVector> {
+        if cfg!(target_endian = "little") {
+            return UnitVector::of_le_bytes(components.as_bytes().as_chunks().0);
+        }
         let bytes: Vec<[u8; 4]> = components.iter().map(|c| c.to_le_bytes()).collect();
         UnitVector::of_le_bytes(&bytes)
     }
