@@ -9,24 +9,24 @@
 //! records and to hash the copies, in the same run.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod load;
+
+use load::{DIM, SplitMix, TENANTS, Writer, argument, record};
 use rekindle::engine::{
-    AHEAD, Effects, Engine, EngineSettings, OutValue, Record, Restoring, StateTopic, Topic, decode, encode,
+    AHEAD, Effects, Engine, EngineSettings, OutValue, Restoring, StateTopic, Topic, decode, validate,
 };
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::position::{Offset, PartitionId};
 use rekindle::model::verdict::Verdict;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The allocator of the service.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const DIM: usize = 768;
-const TENANTS: usize = 40;
 const BATCH: usize = 1000;
 const ROUNDS: usize = 10;
 const RESTORES: usize = 5;
@@ -35,9 +35,11 @@ fn main() {
     let (events, sessions) = (argument("--events", 200_000), argument("--sessions", 20_000));
     println!("{events} turns over {sessions} sessions of {TENANTS} tenants, {DIM}-dimensional generated vectors");
     let mut random = SplitMix(7);
+    let (mut started, mut turns) = (Writer::started("none"), Writer::turn());
+    let mut turn = |session, number| turns.write(session, number, at(number), context(session, &mut random));
     let first: Vec<Vec<u8>> =
-        (0..sessions).flat_map(|s| [started(s), turn(s, 1, &mut random)]).map(|json| avro(&json)).collect();
-    let turns: Vec<Vec<u8>> = (0..events).map(|n| avro(&turn(n % sessions, 2 + n / sessions, &mut random))).collect();
+        (0..sessions).flat_map(|s| [started.write(s, 0, at(0), std::iter::empty()), turn(s, 1)]).collect();
+    let turns: Vec<Vec<u8>> = (0..events).map(|n| turn(n % sessions, 2 + n / sessions)).collect();
     let record_bytes: usize = turns.iter().map(Vec::len).sum::<usize>() / turns.len();
 
     let settings = Arc::new(EngineSettings::default());
@@ -59,9 +61,16 @@ fn main() {
     println!("best      {:>10.0} events/s  {best:.2} us an event, of {} rounds", 1e6 / best, rounds.len());
     let yardstick = copy_and_hash(&turns);
     println!("yardstick                      {yardstick:.2} us to copy and hash a record");
+    let decoded = each(&turns, |turn| _ = black_box(decode::decode(&record(turn, 0))));
+    let valid = each(&turns, |turn| {
+        let event = decode::decode(&record(turn, 0)).expect("a generated event");
+        _ = black_box(validate::validate(event, &settings, None));
+    });
+    let (validated, rest) = (valid - decoded, median - valid);
+    println!("of which  decode {decoded:.2} us, validate {validated:.2} us, fold, index and encode {rest:.2} us");
 
     // One more turn a session with the records kept: what a restart reads.
-    let last: Vec<Vec<u8>> = (0..sessions).map(|s| avro(&turn(s, 3 + events / sessions, &mut random))).collect();
+    let last: Vec<Vec<u8>> = (0..sessions).map(|s| turn(s, 3 + events / sessions)).collect();
     run(&mut engine, &last, first.len() + events, |effects| topics.take(effects));
     let state_bytes = topics.0[0].values().map(Vec::len).sum::<usize>() / sessions;
     println!("state     {state_bytes:>10} bytes a session beside vector and prefix");
@@ -76,6 +85,7 @@ fn main() {
 
     let figures = json!({
         "events_per_s": per_second, "best_events_per_s": 1e6 / best, "yardstick_us": yardstick,
+        "decode_us": decoded, "validate_us": validated, "rest_us": rest,
         "record_bytes": record_bytes, "state_bytes": state_bytes,
         "restore_sessions_per_s": restored_per_second, "sessions": sessions,
     });
@@ -99,24 +109,19 @@ fn restore(settings: &Arc<EngineSettings>, topics: &Topics, sessions: usize) -> 
 
 /// Time to copy each record and hash the copy, us a record.
 fn copy_and_hash(records: &[Vec<u8>]) -> f64 {
-    let clock = Instant::now();
     let mut copy = Vec::new();
-    for record in records {
+    each(records, |record| {
         copy.clear();
         copy.extend_from_slice(record);
-        std::hint::black_box(xxhash_rust::xxh3::xxh3_128(&copy));
-    }
+        black_box(xxhash_rust::xxh3::xxh3_128(&copy));
+    })
+}
+
+/// Mean time of `work` on a record, us.
+fn each(records: &[Vec<u8>], mut work: impl FnMut(&[u8])) -> f64 {
+    let clock = Instant::now();
+    records.iter().for_each(|record| work(record));
     clock.elapsed().as_secs_f64() * 1e6 / records.len() as f64
-}
-
-fn argument(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|a| a != name);
-    arguments.nth(1).map_or(default, |n| n.parse().expect("a number"))
-}
-
-fn record(value: &[u8], offset: usize) -> Record<'_> {
-    let position = Position { partition: PartitionId(0), offset: Offset(offset as i64) };
-    Record { position, timestamp: None, key: None, value: Some(value), traceparent: None, writer: None }
 }
 
 fn run(engine: &mut Engine, records: &[Vec<u8>], from: usize, mut done: impl FnMut(&Effects)) {
@@ -159,60 +164,11 @@ impl Topics {
     }
 }
 
-fn envelope(session: usize, number: usize, kind: &str) -> Value {
-    json!({
-        "event_id": format!("0b9c2f6e-5d1a-4c37-9a86-{session:06x}{number:06x}"),
-        "tenant_id": format!("tenant-{}", session % TENANTS), "session_id": format!("session-{session:08}"),
-        "user_id": format!("user-{:06}", session / 4), "occurred_at": 1_762_340_000_000i64 + number as i64 * 1000,
-        "producer": {"id": "gateway-1", "epoch": 1, "seq": number + 1}, "type": kind,
-    })
+fn at(number: usize) -> i64 {
+    1_762_340_000_000 + number as i64 * 1000
 }
 
-fn started(session: usize) -> Value {
-    let mut event = envelope(session, 0, "session_started");
-    event["transfer_scope"] = json!("none");
-    event["metadata"] = json!({"app": "chat", "plan": "pro", "locale": "en-GB"});
-    event
-}
-
-fn turn(session: usize, number: usize, random: &mut SplitMix) -> Value {
-    let mut event = envelope(session, number, "turn_completed");
-    let cache = json!({"namespace": "llama-3-70b/fp8"});
-    // A fixed direction a session and a little noise: the context moves, but never far enough to ask.
-    let component = |i: usize| ((session * 31 + i * 7) % 17) as f32 + random.unit() * 0.02;
-    let vector = STANDARD.encode((0..DIM).map(component).flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
-    let fields = json!({
-        "turn": number, "input_tokens": 2100, "output_tokens": 310, "cached_tokens": 1800, "worker": "worker-17",
-        "worker_epoch": 5, "model": "llama-3-70b", "cache": cache, "adapter": {"id": "lora-7", "version": "3"},
-        "context": {"space": "default", "vector": vector, "covers_turn": number},
-        "kv_cache": {
-            "tier": "warm", "location": {"disk": {"path": "kv/9", "offset": 0}}, "cached_tokens": 2304,
-            "created_at": 1_762_339_999_000i64, "worker": "worker-17", "worker_epoch": 5, "cache": cache,
-            "quantization": {"hybrid": {"tail_length": 256, "tail_precision": "FP16", "store_precision": "Q4"}},
-        },
-    });
-    if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
-        event.extend(fields);
-    }
-    event
-}
-
-/// The event as a producer sends it: Avro single-object encoding.
-fn avro(event: &Value) -> Vec<u8> {
-    let text = event.to_string();
-    let event = decode::decode(&record(text.as_bytes(), 0)).expect("a generated event");
-    let mut bytes = encode::event_single_object_header().to_vec();
-    bytes.extend(encode::event(event).expect("a generated event"));
-    bytes
-}
-
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn unit(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z >> 40) as f32 / (1u64 << 24) as f32
-    }
+/// A fixed direction a session and a little noise: the context moves, but never far enough to ask.
+fn context(session: usize, random: &mut SplitMix) -> impl Iterator<Item = f32> {
+    (0..DIM).map(move |i| ((session * 31 + i * 7) % 17) as f32 + random.unit() * 0.02)
 }

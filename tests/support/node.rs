@@ -10,17 +10,18 @@ use super::watchdog;
 /// A broker and its folder; killed when dropped, and what it held removed.
 pub struct Node {
     folder: PathBuf,
-    heap: &'static str,
+    /// Of its virtual machine, beside those of any broker.
+    flags: &'static str,
     process: Option<Child>,
 }
 
 impl Node {
     /// Makes its storage; `properties` are the broker's, but for where its log is. Starts nothing that stays.
-    pub fn new(folder: &Path, heap: &'static str, properties: &str) -> Result<Node, String> {
+    pub fn new(folder: &Path, flags: &'static str, properties: &str) -> Result<Node, String> {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let properties = format!("{properties}log.dirs={}/data\n", folder.display());
         std::fs::write(folder.join("server.properties"), properties).map_err(|e| e.to_string())?;
-        let node = Node { folder: folder.to_owned(), heap, process: None };
+        let node = Node { folder: folder.to_owned(), flags, process: None };
         // A cluster id is 16 bytes in base64; any will do.
         let format = ["kafka.tools.StorageTool", "format", "-t", "cmVraW5kbGUtdGVzdC1pZA", "-c"];
         let formatted = node.java(&format)?.output().map_err(|e| format!("java: {e}"))?;
@@ -38,7 +39,7 @@ impl Node {
 
     fn class(&self, arguments: &[&str]) -> Result<Command, String> {
         let mut java = Command::new("java");
-        java.args(JVM.split(' ')).arg(self.heap).args(["-cp", &format!("{}/*", libraries()?.display())]);
+        java.args(JVM.split(' ')).args(self.flags.split(' ')).args(["-cp", &format!("{}/*", libraries()?.display())]);
         java.args(arguments).stdin(Stdio::null());
         Ok(java)
     }

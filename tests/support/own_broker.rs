@@ -20,11 +20,16 @@ pub struct OwnBroker {
 impl OwnBroker {
     /// Starts it and waits until it answers.
     pub fn start() -> Result<OwnBroker, String> {
+        OwnBroker::start_with("-Xmx512m", "")
+    }
+
+    /// The same with these flags of its virtual machine, and properties beside the usual ones or in place of them.
+    pub fn start_with(flags: &'static str, more: &str) -> Result<OwnBroker, String> {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-broker-{}", std::process::id()));
         watchdog::folder(&folder);
         let ports: [u16; 3] = free_ports();
         let proxy = Proxy::before(ports[2]).map_err(|e| e.to_string())?;
-        let node = Node::new(&folder, "-Xmx512m", &properties(ports, proxy.port))?;
+        let node = Node::new(&folder, flags, &format!("{}{more}", properties(ports, proxy.port)))?;
         let mut broker = OwnBroker { node, addresses: format!("127.0.0.1:{}", ports[0]), proxy };
         broker.begin();
         broker.wait();

@@ -1,0 +1,97 @@
+//! Watches a process work through a topic: how fast its group's offsets move, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// The longest anything may take here.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_millis(5);
+/// Ticks a second in which Linux tells processor time.
+const TICKS: f64 = 100.0;
+
+/// What a process has used.
+#[derive(Clone, Copy)]
+pub struct Usage {
+    /// Processor time, s.
+    pub cpu_s: f64,
+    /// The most memory it had, MiB.
+    pub peak_mib: f64,
+    /// The memory it has now, MiB.
+    pub now_mib: f64,
+}
+
+/// What a process has used so far, by `/proc`.
+pub fn usage(pid: u32) -> Usage {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a running process");
+    let (stat, status) = (read("stat"), read("status"));
+    let after_name = stat.rsplit(')').next().expect("a line");
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).map(|n| n.parse::<f64>().expect("ticks")).sum();
+    let mib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.split_whitespace().next().expect("KiB").parse::<f64>().expect("KiB") / 1024.0
+    };
+    Usage { cpu_s: ticks / TICKS, peak_mib: mib("VmHWM:"), now_mib: mib("VmRSS:") }
+}
+
+/// How fast a process works, and what it costs.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub events_per_s: f64,
+    pub cpu_us_an_event: f64,
+    /// The most memory it had so far.
+    pub peak_mib: f64,
+}
+
+/// The committed offsets of a group.
+pub struct Progress {
+    consumer: BaseConsumer,
+    list: TopicPartitionList,
+}
+
+impl Progress {
+    pub fn of(brokers: &str, group: &str, topic: &str, partitions: i32) -> Progress {
+        let consumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", group)
+            .set("isolation.level", "read_uncommitted")
+            .create()
+            .expect("consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        Progress { consumer, list }
+    }
+
+    fn committed(&self) -> i64 {
+        let Ok(found) = self.consumer.committed_offsets(self.list.clone(), Duration::from_secs(5)) else { return 0 };
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+        found.elements().iter().map(|e| offset(e.offset())).sum()
+    }
+
+    /// Waits until all from `from` to `total` is committed by a process, and measures the middle half of it.
+    pub fn pace(&self, pid: u32, from: i64, total: i64) -> Pace {
+        let started = Instant::now();
+        let wait_for = |least: i64| loop {
+            let committed = self.committed();
+            if committed >= least {
+                return (committed, Instant::now(), usage(pid));
+            }
+            assert!(started.elapsed() < PATIENCE, "committed up to {committed} of {total}");
+            // It panics if the process has ended.
+            usage(pid);
+            std::thread::sleep(PAUSE);
+        };
+        let quarter = (total - from) / 4;
+        let (first, begun, before) = wait_for(from + quarter);
+        let (last, ended, after) = wait_for(total - quarter);
+        wait_for(total);
+        let events = (last - first) as f64;
+        Pace {
+            events_per_s: events / (ended - begun).as_secs_f64(),
+            cpu_us_an_event: (after.cpu_s - before.cpu_s) * 1e6 / events,
+            peak_mib: usage(pid).peak_mib,
+        }
+    }
+}
