@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cap::Cap;
 use mimalloc::MiMalloc;
-use rekindle::engine::index::{Columns, SpaceIndex, Wanted};
+use rekindle::engine::index::{Columns, SlotHint, SpaceIndex, Wanted};
 use rekindle::model::ids::Name;
 use rekindle::model::vector::{UnitVector, cosine};
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ fn one_tenant(vectors: &Vectors, sessions: usize) -> Value {
         let clock = Instant::now();
         for (n, bits) in bits.into_iter().enumerate() {
             let vector = UnitVector::from_bits(&bits).expect("finite");
-            index.upsert(&ids.sessions[from + n], &vector, &columns(from + n));
+            index.upsert(&ids.sessions[from + n], &mut SlotHint::default(), &vector, &columns(from + n));
         }
         spent += clock.elapsed();
     }

@@ -42,7 +42,8 @@ use watch::{Pace, Progress};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The broker compiles what is hot and has large segments, unlike those of the tests, and waits for all of a group.
-const BROKER: (&str, &str) = ("-Xmx1g -XX:TieredStopAtLevel=4", "group.initial.rebalance.delay.ms=1000\nlog.index.size.max.bytes=10485760\n");
+const BROKER: (&str, &str) =
+    ("-Xmx1g -XX:TieredStopAtLevel=4", "group.initial.rebalance.delay.ms=1000\nlog.index.size.max.bytes=10485760\n");
 
 /// How much is done.
 struct Plan {

@@ -29,7 +29,7 @@ proptest! {
             match step {
                 Step::Upsert(n, v, known) => {
                     let unit = UnitVector::normalised(&v).expect("has a direction");
-                    prop_assert!(index.upsert(&id(n), &unit, &names.columns(&known)));
+                    prop_assert!(index.upsert(&id(n), &mut hint, &unit, &names.columns(&known)));
                     model.insert(id(n), (unit, known));
                 }
                 Step::Replace(n, v, known) => {
@@ -107,29 +107,31 @@ fn plain(owner: u16) -> Known {
 #[test]
 fn among_many_an_answer_depends_on_the_stored_set_alone_and_is_nearly_the_exact_one() {
     let names = Names::new();
-    for (dim, sessions) in [(24, 700u16), (96, 1200), (320, 400), (768, 600), (960, 300), (1280, 300)] {
+    for (dim, sessions) in [(24, 700u16), (96, 1800), (320, 400), (768, 600), (960, 300), (1280, 300)] {
         let mut random = Random(u64::from(sessions));
         let last: Vec<UnitVector> = (0..sessions).map(|_| random.vector(dim)).collect();
         let mut straight = SpaceIndex::new(dim);
         for (n, v) in last.iter().enumerate() {
-            straight.upsert(&id(n as u16), v, &names.columns(&plain(n as u16)));
+            straight.upsert(&id(n as u16), &mut SlotHint::default(), v, &names.columns(&plain(n as u16)));
         }
         // The same set in the end: other vectors first, sessions that go, and those that come back.
         let mut winding = SpaceIndex::new(dim);
         for n in (0..sessions + 300).rev() {
-            winding.upsert(&id(n), &random.vector(dim), &names.columns(&plain(n / 2)));
+            winding.upsert(&id(n), &mut SlotHint::default(), &random.vector(dim), &names.columns(&plain(n / 2)));
         }
         for n in (0..sessions + 300).filter(|n| n % 7 == 0 || *n >= sessions) {
             assert!(winding.remove(&id(n)));
         }
         for n in 0..sessions {
             let v = &last[usize::from(n)];
-            winding.upsert(&id(n), v, &names.columns(&plain(n)));
+            winding.upsert(&id(n), &mut SlotHint::default(), v, &names.columns(&plain(n)));
         }
-        let adapter = &names.adapters[1];
+        let (adapter, user) = (&names.adapters[1], &names.users[2]);
+        let few = Wanted { adapter: Some(adapter), user: Some(user), ..Wanted::default() };
         let (mut found, mut asked) = (0, 0);
-        for wanted in [Wanted::default(), Wanted { adapter: Some(adapter), ..Wanted::default() }] {
+        for wanted in [Wanted::default(), Wanted { user: None, ..few }, few] {
             let passing = (0..sessions).filter(|n| wanted.adapter.is_none() || n % 3 == 1);
+            let passing = passing.filter(|n| wanted.user.is_none() || n % 4 == 2);
             let model: Model = passing.map(|n| (id(n), (last[usize::from(n)].clone(), plain(n)))).collect();
             for k in [1, 10, MAX_K] {
                 for _ in 0..10 {
@@ -171,7 +173,12 @@ fn many_updates_of_a_session_leave_one_entry_and_full_recall() {
     };
     for round in 0..10 {
         for n in 0..100 {
-            assert!(index.upsert(&id(n), &direction(usize::from(n), round), &names.columns(&plain(0))));
+            assert!(index.upsert(
+                &id(n),
+                &mut SlotHint::default(),
+                &direction(usize::from(n), round),
+                &names.columns(&plain(0))
+            ));
         }
     }
     let hits = index.search(&direction(3, 9), 100, &Wanted::default());
@@ -186,10 +193,10 @@ fn a_vector_of_another_dimension_is_neither_stored_nor_found() {
     let names = Names::new();
     let mut index = SpaceIndex::new(DIM);
     let short = UnitVector::normalised(&[1.0; 3]).expect("has a direction");
-    assert!(!index.upsert(&id(1), &short, &names.columns(&plain(0))));
+    assert!(!index.upsert(&id(1), &mut SlotHint::default(), &short, &names.columns(&plain(0))));
     assert!(index.is_empty());
     let own = UnitVector::normalised(&[1.0; DIM]).expect("has a direction");
-    assert!(index.upsert(&id(1), &own, &names.columns(&plain(0))));
+    assert!(index.upsert(&id(1), &mut SlotHint::default(), &own, &names.columns(&plain(0))));
     assert!(index.search(&short, 10, &Wanted::default()).is_empty());
     assert_eq!(index.search(&own, usize::MAX, &Wanted::default()).len(), 1, "k is clamped");
 }

@@ -1,6 +1,6 @@
 //! The index, and what it is measured beside: exact search, and two libraries that keep a graph.
 
-use rekindle::engine::index::{Columns, SpaceIndex, Wanted};
+use rekindle::engine::index::{Columns, SlotHint, SpaceIndex, Wanted};
 use rekindle::model::event::TransferScope;
 use rekindle::model::ids::{SessionId, UserId};
 use rekindle::model::session::Status;
@@ -53,18 +53,22 @@ impl Ids {
 pub struct Ours<'i> {
     ids: &'i Ids,
     tenants: Vec<SpaceIndex>,
+    /// As the service keeps them with its sessions.
+    hints: Vec<SlotHint>,
 }
 
 impl<'i> Ours<'i> {
     pub fn new(ids: &'i Ids, tenants: usize, dim: usize) -> Ours<'i> {
-        Ours { ids, tenants: (0..tenants).map(|_| SpaceIndex::new(dim)).collect() }
+        let hints = vec![SlotHint::default(); ids.sessions.len()];
+        Ours { ids, tenants: (0..tenants).map(|_| SpaceIndex::new(dim)).collect(), hints }
     }
 }
 
 impl Peer for Ours<'_> {
     fn upsert(&mut self, tenant: usize, session: usize, vector: &[f32]) {
         let unit = UnitVector::normalised(vector).expect("a direction");
-        self.tenants[tenant].upsert(&self.ids.sessions[session], &unit, &self.ids.columns(session));
+        let hint = &mut self.hints[session];
+        self.tenants[tenant].upsert(&self.ids.sessions[session], hint, &unit, &self.ids.columns(session));
     }
 
     fn search(&self, tenant: usize, session: usize, vector: &[f32], k: usize) -> Vec<usize> {

@@ -99,7 +99,7 @@ impl Restoring {
             return Err("its session has its embedding in another space".to_owned());
         }
         let index = spaces.entry_ref(&space).or_insert_with(|| SpaceIndex::new(vector.dim()));
-        if !index.upsert(&id, &vector, &columns(&session.facets, settings)) {
+        if !index.upsert(&id, &mut session.slot, &vector, &columns(&session.facets, settings)) {
             return Err("dimension differs from others of its space".to_owned());
         }
         ledger::account(&mut ledger.vectors, &mut session.vector_hash, ledger::hash(key, body));

@@ -1,4 +1,4 @@
-//! The event schema with its reader and writer, made once. Errors of the Avro crate are never
+//! The event schema with its reader, made once. Errors of the Avro crate are never
 //! passed on: their texts can hold the schema or the payload.
 
 use std::sync::LazyLock;
@@ -6,8 +6,6 @@ use std::sync::LazyLock;
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::writer::datum::GenericDatumWriter;
-use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub use crate::engine::positional::{DatumFault, EncodeError};
@@ -20,7 +18,7 @@ const MAX_ALLOCATION_BYTES: usize = 2 * 1024 * 1024;
 pub(crate) static EVENT: LazyLock<Codec> =
     LazyLock::new(|| Codec::new(include_str!("../../../schemas/session-event.avsc")));
 
-/// A schema and what reads and writes it.
+/// A schema and what reads with it.
 pub(crate) struct Codec {
     /// The schema's text.
     pub text: &'static str,
@@ -28,9 +26,7 @@ pub(crate) struct Codec {
     pub schema: &'static Schema,
     /// Its Rabin fingerprint, as single-object encoding puts it.
     pub fingerprint: [u8; 8],
-    name: &'static str,
     reader: GenericDatumReader<'static>,
-    writer: GenericDatumWriter<'static>,
 }
 
 impl Codec {
@@ -38,17 +34,8 @@ impl Codec {
     pub fn new(text: &'static str) -> Codec {
         cap_allocation();
         let schema: &'static Schema = Box::leak(Box::new(parse_embedded(text)));
-        let name = schema.name().map_or("", |name| name.name());
         let reader = GenericDatumReader::builder(schema).build().expect("embedded schema");
-        let writer = GenericDatumWriter::builder(schema).build().expect("embedded schema");
-        Codec { text, schema, fingerprint: fingerprint(schema), name, reader, writer }
-    }
-
-    /// Writes one datum.
-    pub fn write<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, EncodeError> {
-        let mut bytes = Vec::with_capacity(1024);
-        self.writer.write_ser(&mut bytes, value).map_err(|_| EncodeError(self.name))?;
-        Ok(bytes)
+        Codec { text, schema, fingerprint: fingerprint(schema), reader }
     }
 
     /// The path at which reading a datum fails, by name. Slow: this is only for the message of a refusal.

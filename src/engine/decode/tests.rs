@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
 use proptest::prelude::*;
 
 use super::arbitrary_datum::datum;
@@ -109,7 +110,11 @@ fn a_refusal_names_the_field_and_nothing_of_the_payload() {
     let text = br#"{"event_id":"e","tenant_id":"t","session_id":"s","occurred_at":1,"type":"session_snapshot",
         "kv_copies":[{"tier":"hot","location":"evicted","cached_tokens":1,"created_at":1,"cache":{"namespace":"n"},
         "quantization":{"quantized_store":{"precision":"Q4","compression_ratio":4}}}],"metadata":{"secret":"secret"}}"#;
-    let datum = EVENT.write(&SessionEvent::from(super::json::read(text).unwrap())).unwrap();
+    let event = super::json::read(text).unwrap();
+    let datum = crate::engine::encode::event(event.clone()).unwrap();
+    let writer = GenericDatumWriter::builder(EVENT.schema).build().unwrap();
+    let by_schema = writer.write_ser_to_vec(&SessionEvent::from(event)).unwrap();
+    assert_eq!(datum, by_schema, "written by position as by the schema");
     let header = crate::engine::encode::event_single_object_header();
     let messages = (0..datum.len()).map(|cut| {
         let value = [&header[..], &datum[..cut]].concat();

@@ -48,10 +48,14 @@ pub use suggestion_json::suggestion_json;
 pub use suggestion_read::decode_suggestion;
 pub use vector::{decode_vector, vector};
 
-use crate::engine::decode::codec::EVENT;
 use crate::engine::decode::wire;
+
+/// Room for most events, embedding included.
+const EVENT_BYTES: usize = 4096;
 
 /// An event as an Avro body of the event schema, for producers.
 pub fn event(event: wire::Event<'_>) -> Result<Vec<u8>, EncodeError> {
-    EVENT.write(&wire::SessionEvent::from(event))
+    let mut bytes = Vec::with_capacity(EVENT_BYTES);
+    crate::engine::positional::write(&mut bytes, &wire::SessionEvent::from(event))?;
+    Ok(bytes)
 }

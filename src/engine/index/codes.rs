@@ -55,8 +55,23 @@ pub struct CodeQuery {
     deviation: f64,
 }
 
+/// Blocks whose slots are a word of bits.
+pub const BLOCKS: usize = 64 / LANES;
+
 /// What the scan tells of the slots of a chunk: their cosines up to a factor that is the query's, higher is nearer.
-pub type Scores = [[f32; LANES]; CHUNK / LANES];
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// By slot.
+    pub slots: [[[f32; LANES]; BLOCKS]; CHUNK / 64],
+    /// The highest of each word of slots, or more.
+    pub peaks: [f32; CHUNK / 64],
+}
+
+impl Scores {
+    /// Of slots that nothing is known of.
+    pub const NONE: Scores =
+        Scores { slots: [[[f32::NEG_INFINITY; LANES]; BLOCKS]; CHUNK / 64], peaks: [f32::NEG_INFINITY; CHUNK / 64] };
+}
 
 impl CodeQuery {
     /// The score of a head that is `deviations` less near than a cosine.
@@ -144,7 +159,7 @@ impl Codes {
         let largest = rotated.iter().fold(0.0f32, |most, x| most.max(x.abs()));
         // Levels are this far apart; the highest and the lowest are half as far from the outermost values.
         let apart = largest / 8.0;
-        let mut words: Vec<[u64; PLANES]> = rotated.as_chunks().0.iter().map(|x| planes(x, apart)).collect();
+        let mut words = planes(&rotated, apart);
         head_first(&mut words);
         let (head, tail) = words.split_at(HEAD);
         let lines = tail.chunks(LANES).map(|words| {
@@ -169,10 +184,16 @@ impl Codes {
     }
 
     /// Scores the slots of a chunk by their heads. Only blocks with a slot that passes, a bit each, are looked at, and
-    /// their other slots get any score; the slots of the other blocks get negative infinity.
+    /// their other slots get any score; the slots of the other blocks keep theirs.
     pub fn score(&self, chunk: usize, query: &CodeQuery, passing: &[u64], scores: &mut Scores) {
-        let Some(chunk) = self.chunks.get(chunk) else { return scores.fill([f32::NEG_INFINITY; LANES]) };
-        score(&chunk.heads, &chunk.head_factors, &query.head, passing, scores);
+        if let Some(chunk) = self.chunks.get(chunk) {
+            score(&chunk.heads, &chunk.head_factors, &query.head, passing, scores);
+        }
+    }
+
+    /// The same of single slots.
+    pub fn score_each(&self, query: &CodeQuery, scored: &mut [(f32, u32)]) {
+        score_each(&self.chunks, query, scored);
     }
 
     /// Makes the scores of slots by their heads scores by all signs.
@@ -197,22 +218,42 @@ fn score(
     passing: &[u64],
     scores: &mut Scores,
 ) {
-    scores[head_factors.len()..].fill([f32::NEG_INFINITY; LANES]);
-    for (block, ((head, factors), scores)) in
-        heads.as_chunks::<HEAD>().0.iter().zip(head_factors).zip(scores.iter_mut()).enumerate()
-    {
-        if passing[block / 8] >> (block % 8 * 8) & 0xFF == 0 {
-            *scores = [f32::NEG_INFINITY; LANES];
-            continue;
+    let mut blocks = heads.as_chunks::<HEAD>().0.iter().zip(head_factors);
+    for ((passing, scores), peak) in passing.iter().zip(&mut scores.slots).zip(&mut scores.peaks) {
+        let mut highest = [*peak; LANES];
+        for (block, scores) in scores.iter_mut().enumerate() {
+            let Some((head, factors)) = blocks.next() else { break };
+            if passing >> (block * LANES) & 0xFF == 0 {
+                continue;
+            }
+            let weighted = match_target! {
+                "x86_64+avx512vpopcntdq" => x86::avx512::differing(head, query),
+                "x86_64+avx2" => x86::avx2::differing(head, query),
+                _ => differing(head, query),
+            };
+            for ((score, weighted), factor) in scores.iter_mut().zip(weighted).zip(factors) {
+                *score = (TOP * 64 * HEAD as i32 - 2 * weighted as i32) as f32 * factor;
+            }
+            for (highest, score) in highest.iter_mut().zip(scores) {
+                *highest = if *score > *highest { *score } else { *highest };
+            }
         }
-        let weighted = match_target! {
-            "x86_64+avx512vpopcntdq" => x86::avx512::differing(head, query),
-            "x86_64+avx2" => x86::avx2::differing(head, query),
-            _ => differing(head, query),
-        };
-        for ((score, weighted), factor) in scores.iter_mut().zip(weighted).zip(factors) {
-            *score = (TOP * 64 * HEAD as i32 - 2 * weighted as i32) as f32 * factor;
+        *peak = highest.into_iter().fold(*peak, f32::max);
+    }
+}
+
+#[multiversion(targets("x86_64+popcnt", "aarch64+neon"))]
+fn score_each(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
+    for (score, slot) in scored {
+        let (chunk, block, lane) = place(*slot as usize);
+        let chunk = &chunks[chunk];
+        let mut weighted = 0;
+        for (word, planes) in chunk.heads[block * HEAD..].iter().zip(&query.head) {
+            for (weight, plane) in planes.iter().enumerate() {
+                weighted += (word.0[lane] ^ plane).count_ones() << weight;
+            }
         }
+        *score = (TOP * 64 * HEAD as i32 - 2 * weighted as i32) as f32 * chunk.head_factors[block][lane];
     }
 }
 

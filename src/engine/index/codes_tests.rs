@@ -20,10 +20,16 @@ fn a_score_is_an_estimate_of_the_cosine() {
     let query = crate::model::vector::UnitVector::normalised(&vector(0.71)).expect("a direction");
     let wide = query.to_f32();
     let asked = codes.query(&wide, query.inverse_norm());
-    let mut scores = [[0.0; LANES]; CHUNK / LANES];
+    let mut scores = Scores::NONE;
     codes.score(0, &asked, &[u64::MAX; CHUNK / 64], &mut scores);
-    let by_head: Vec<(f32, u32)> =
-        (0..units.len()).map(|slot| (scores[slot / LANES][slot % LANES], slot as u32)).collect();
+    let slots = scores.slots.as_flattened().as_flattened();
+    let by_head: Vec<(f32, u32)> = slots.iter().copied().zip(0..).take(units.len()).collect();
+    let mut one_by_one: Vec<(f32, u32)> = (0..units.len() as u32).map(|slot| (0.0, slot)).collect();
+    codes.score_each(&asked, &mut one_by_one);
+    assert_eq!(by_head, one_by_one);
+    for (word, peak) in scores.slots.iter().zip(scores.peaks) {
+        assert_eq!(word.as_flattened().iter().copied().fold(f32::NEG_INFINITY, f32::max), peak);
+    }
     let mut by_all = by_head.clone();
     codes.refine(&asked, &mut by_all);
     for (scores, deviation) in [by_head, by_all].iter().zip([asked.head_deviation, asked.deviation]) {
@@ -37,5 +43,5 @@ fn a_score_is_an_estimate_of_the_cosine() {
         assert!((0.3..1.2).contains(&squares.sqrt()) && most < 4.0, "{} and {most} deviations", squares.sqrt());
     }
     assert!(asked.head_deviation > 2.0 * asked.deviation);
-    assert!(scores[25..].iter().flatten().all(|score| *score == f32::NEG_INFINITY));
+    assert!(slots[200..].iter().all(|score| *score == f32::NEG_INFINITY));
 }

@@ -9,9 +9,16 @@ use crate::model::ids::SessionId;
 
 /// The scores of all slots that pass.
 pub struct Scored<'a> {
-    scores: Vec<Scores>,
+    held: Held,
     passing: &'a [u64],
     ids: &'a Column<SessionId>,
+}
+
+enum Held {
+    /// Chunk by chunk.
+    Chunks(Vec<Scores>),
+    /// Few, slot by slot.
+    Few(Vec<(f32, u32)>),
 }
 
 /// Slots by score, ties by session id.
@@ -45,15 +52,19 @@ impl Best<'_> {
 impl<'a> Scored<'a> {
     /// Scores the slots that pass, a bit each.
     pub fn new(codes: &Codes, query: &CodeQuery, passing: &'a [u64], ids: &'a Column<SessionId>) -> Scored<'a> {
-        let mut scores = Vec::with_capacity(passing.len().div_ceil(CHUNK / 64));
-        for (chunk, passing) in passing.chunks(CHUNK / 64).enumerate() {
-            let mut of_chunk = [[f32::NEG_INFINITY; LANES]; CHUNK / LANES];
-            if passing.iter().any(|bits| *bits != 0) {
-                codes.score(chunk, query, passing, &mut of_chunk);
+        let count: usize = passing.iter().map(|bits| bits.count_ones() as usize).sum();
+        let held = if count * LANES < ids.len() {
+            let mut few: Vec<(f32, u32)> = set_bits(passing).map(|slot| (0.0, slot as u32)).collect();
+            codes.score_each(query, &mut few);
+            Held::Few(few)
+        } else {
+            let mut chunks = vec![Scores::NONE; passing.len().div_ceil(CHUNK / 64)];
+            for (chunk, (passing, scores)) in passing.chunks(CHUNK / 64).zip(&mut chunks).enumerate() {
+                codes.score(chunk, query, passing, scores);
             }
-            scores.push(of_chunk);
-        }
-        Scored { scores, passing, ids }
+            Held::Chunks(chunks)
+        };
+        Scored { held, passing, ids }
     }
 
     /// Slots in the order of their scores, ties by session id.
@@ -64,21 +75,36 @@ impl<'a> Scored<'a> {
     /// The `keep` slots of the highest scores, of those that reach `floor`, in no order.
     pub fn best(&self, keep: usize, floor: f32) -> Vec<(f32, u32)> {
         let mut best = Best { keep, floor, held: Vec::new(), ids: self.ids };
-        let words = self.passing.iter().zip(self.scores.as_flattened().chunks(64 / LANES));
-        for (word, (bits, blocks)) in words.enumerate() {
-            for (block, scores) in blocks.iter().enumerate() {
-                if !scores.iter().fold(false, |any, score| any | (*score >= best.floor)) {
-                    continue;
+        match &self.held {
+            Held::Few(few) => {
+                for (score, slot) in few.iter().filter(|(score, _)| *score >= floor) {
+                    best.offer(*score, *slot as usize);
                 }
-                for (lane, score) in scores.iter().enumerate() {
-                    if bits >> (block * LANES + lane) & 1 == 1 && *score >= best.floor {
-                        best.offer(*score, word * 64 + block * LANES + lane);
+            }
+            Held::Chunks(chunks) => {
+                let words = chunks.iter().flat_map(|chunk| chunk.slots.iter().zip(chunk.peaks));
+                for (word, (bits, (blocks, peak))) in self.passing.iter().zip(words).enumerate() {
+                    if peak < best.floor {
+                        continue;
+                    }
+                    for (n, score) in blocks.as_flattened().iter().enumerate() {
+                        if *score >= best.floor && bits >> n & 1 == 1 {
+                            best.offer(*score, word * 64 + n);
+                        }
                     }
                 }
             }
         }
         best.prune();
         best.held
+    }
+}
+
+/// Keeps the first `keep` in an order, in any.
+pub fn keep_best<T>(items: &mut Vec<T>, keep: usize, order: impl Fn(&T, &T) -> Ordering) {
+    if items.len() > keep {
+        items.select_nth_unstable_by(keep, order);
+        items.truncate(keep);
     }
 }
 

@@ -79,17 +79,32 @@ pub fn sign_bits(x: &[f32; 64]) -> u64 {
     x.iter().enumerate().fold(0, |word, (n, x)| word | u64::from(x.to_bits() >> 31) << n)
 }
 
-/// Components of a query, `apart` a level, as signs of each weight.
-pub fn planes(x: &[f32; 64], apart: f32) -> [u64; PLANES] {
-    let mut planes = [0u64; PLANES];
-    for (n, x) in x.iter().enumerate() {
-        // 0 for the highest, as a set bit is a negative sign.
-        let below_top = (TOP / 2 - (x / apart).floor() as i32).clamp(0, TOP);
-        for (weight, plane) in planes.iter_mut().enumerate() {
-            *plane |= u64::from(below_top as u32 >> weight & 1) << n;
+/// The components of a query as signs of each weight, word by word; levels are `apart` from each other.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
+pub fn planes(rotated: &[f32], apart: f32) -> Vec<[u64; PLANES]> {
+    let mut words = Vec::with_capacity(rotated.len() / 64);
+    for x in rotated.as_chunks::<64>().0 {
+        // From 0 for the highest: a set bit is a negative sign.
+        let mut below_top = [0u32; 64];
+        for (below_top, x) in below_top.iter_mut().zip(x) {
+            let level = (x / apart + (TOP + 1) as f32 / 2.0).clamp(0.0, TOP as f32) as i32;
+            *below_top = (TOP - level) as u32;
         }
+        let mut planes = [0u64; PLANES];
+        for (weight, plane) in planes.iter_mut().enumerate() {
+            let mut signs = [0.0f32; 64];
+            for (sign, below_top) in signs.iter_mut().zip(&below_top) {
+                *sign = f32::from_bits(below_top << (31 - weight));
+            }
+            *plane = match_target! {
+                "x86_64+avx512f" => x86::avx512::sign_bits(&signs),
+                "x86_64+avx2" => x86::avx2::sign_bits(&signs),
+                _ => sign_bits(&signs),
+            };
+        }
+        words.push(planes);
     }
-    planes
+    words
 }
 
 /// By lane, the signs in which a head differs from a query, each by its weight.

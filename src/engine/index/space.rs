@@ -10,7 +10,7 @@ use super::chunked::{Column, Rows};
 use super::codes::{CodeQuery, Codes};
 use super::columns::{ColumnStore, Columns, Wanted};
 use super::nearest::{Hit, Nearest};
-use super::select::{Scored, set_bits};
+use super::select::{Scored, keep_best, set_bits};
 use crate::model::ids::SessionId;
 use crate::model::vector::{UnitVector, cosine_rows};
 
@@ -18,10 +18,11 @@ use crate::model::vector::{UnitVector, cosine_rows};
 const EXACT: usize = 128;
 /// Below so many the codes of a shrunk index are given up.
 const FEW: usize = EXACT / 2;
-/// Sessions that the heads nominate for an exact comparison, for each wanted.
-const FIRST_EACH: usize = 2;
+/// Sessions that the heads nominate for a comparison of all signs, for each wanted; the best of them, as many as are
+/// wanted, are compared exactly.
+const FIRST_EACH: usize = 4;
 /// What an estimate puts so many of its deviations below a wanted cosine is ruled out.
-const DEVIATIONS: f64 = 3.0;
+const DEVIATIONS: f64 = 2.6;
 /// Sessions of those not ruled out that are compared exactly at most: for each wanted, and in any case.
 const MOST_EACH: usize = 64;
 const MOST: usize = 1024;
@@ -68,13 +69,25 @@ impl SpaceIndex {
     }
 
     /// Stores or overwrites a session's vector. A vector of another dimension is refused with `false`.
-    pub fn upsert(&mut self, session: &SessionId, vector: &UnitVector, columns: &Columns<'_>) -> bool {
+    pub fn upsert(
+        &mut self,
+        session: &SessionId,
+        hint: &mut SlotHint,
+        vector: &UnitVector,
+        columns: &Columns<'_>,
+    ) -> bool {
         if vector.dim() != self.rows.dim() {
             return false;
         }
-        match self.slot(session.as_str()) {
-            Some(slot) => self.put(slot, vector, columns),
-            None => self.push(session, vector, columns),
+        match self.hinted(session.as_str(), *hint) {
+            Some(slot) => {
+                *hint = SlotHint(slot as u32);
+                self.put(slot, vector, columns);
+            }
+            None => {
+                *hint = SlotHint(self.len() as u32);
+                self.push(session, vector, columns);
+            }
         }
         true
     }
@@ -226,13 +239,15 @@ impl SpaceIndex {
         nearest.hits()
     }
 
-    /// Offers the nearest that pass, as far as codes tell. First those that the heads put first: the last wanted of them
-    /// is a bound. Then all signs are compared of those that their heads do not put too far below it. Those that are
-    /// still not too far are offered, the nearest first, until the last wanted of all rules out the rest.
+    /// Offers the nearest that pass, as far as codes tell. First the best of those that the heads put first: the last
+    /// wanted of them is a bound. Then all signs are compared of those that their heads do not put too far below it.
+    /// Those that are still not too far are offered, the nearest first, until the last wanted of all rules out the rest.
     fn scan(&self, codes: &Codes, query: &CodeQuery, passing: &[u64], nearest: &mut Nearest<'_>, k: usize) {
         let scored = Scored::new(codes, query, passing, &self.ids);
-        let mut first: Vec<u32> =
-            scored.best(FIRST_EACH * k, f32::NEG_INFINITY).into_iter().map(|(_, slot)| slot).collect();
+        let mut first = scored.best(FIRST_EACH * k, f32::NEG_INFINITY);
+        codes.refine(query, &mut first);
+        keep_best(&mut first, k, |a, b| scored.order(a, b));
+        let mut first: Vec<u32> = first.into_iter().map(|(_, slot)| slot).collect();
         first.iter().for_each(|slot| nearest.offer(*slot as usize));
         first.sort_unstable();
         let mut rest = scored.best(usize::MAX, query.head_score_of(nearest.worst(), DEVIATIONS));
@@ -240,11 +255,7 @@ impl SpaceIndex {
         codes.refine(query, &mut rest);
         let floor = query.score_of(nearest.worst(), DEVIATIONS);
         rest.retain(|(score, _)| *score >= floor);
-        let most = MOST.max(MOST_EACH * k);
-        if rest.len() > most {
-            rest.select_nth_unstable_by(most, |a, b| scored.order(a, b));
-            rest.truncate(most);
-        }
+        keep_best(&mut rest, MOST.max(MOST_EACH * k), |a, b| scored.order(a, b));
         rest.sort_unstable_by(|a, b| scored.order(a, b));
         for (score, slot) in rest {
             if score < query.score_of(nearest.worst(), DEVIATIONS) {
