@@ -109,16 +109,18 @@ fn throughput(brokers: &str, plan: &Plan) -> Value {
     let input = stage::settings(brokers, "input", None).topics.events;
     stage::produce(brokers, &input, (0..=turns).flat_map(|turn| (0..sessions).map(move |session| (session, turn))));
     // Once before, to know what comes out; the broker is warm then too.
-    let (_, settings, searches) = serve(brokers, &input, total);
-    let bytes = stage::published_bytes(brokers, &settings) / total;
+    let (_, settings) = serve(brokers, &input, total);
+    let (bytes, suggestions) = stage::published(brokers, &settings);
+    assert!(suggestions > 0, "sessions like others get suggestions");
+    let bytes = bytes / total;
     stage::drop_outputs(brokers, &settings);
     let (mut copies, mut serves) = (Vec::new(), Vec::new());
-    println!("{searches:.0} searches; {bytes} bytes out an event");
+    println!("{suggestions} suggestions; {bytes} bytes out an event");
     println!("                  events/s   us of CPU an event   peak MiB");
     for _ in 0..plan.rounds {
         copies.push(copied(brokers, &input, bytes, total));
         row(NAMES[0], copies[copies.len() - 1]);
-        let (pace, settings, _) = serve(brokers, &input, total);
+        let (pace, settings) = serve(brokers, &input, total);
         stage::drop_outputs(brokers, &settings);
         serves.push(pace);
         row(NAMES[1], pace);
@@ -127,7 +129,7 @@ fn throughput(brokers: &str, plan: &Plan) -> Value {
     let (rate, cpu) = (served.events_per_s / copied.events_per_s, served.cpu_us_an_event / copied.cpu_us_an_event);
     println!("of the copy loop's: events/s {rate:.2}, CPU an event {cpu:.2}");
     json!({
-        "events": total, "sessions": sessions, "searches": searches, "bytes_out_an_event": bytes,
+        "events": total, "sessions": sessions, "suggestions": suggestions, "bytes_out_an_event": bytes,
         "copy": figures(copied), "rekindle": figures(served), "ratio_events_per_s": rate, "ratio_cpu": cpu,
     })
 }
@@ -142,15 +144,14 @@ fn figures(pace: Pace) -> Value {
     json!({ "events_per_s": events_per_s, "cpu_us_an_event": cpu_us_an_event, "peak_mib": peak_mib })
 }
 
-/// Through the service: its pace, its settings, and the searches it made.
-fn serve(brokers: &str, input: &str, total: usize) -> (Pace, RuntimeSettings, f64) {
+/// Through the service: its pace, and its settings.
+fn serve(brokers: &str, input: &str, total: usize) -> (Pace, RuntimeSettings) {
     let settings = stage::settings(brokers, "pipeline", Some(input));
     let service = Service::start(&settings);
     let progress = Progress::of(brokers, &settings.kafka.group_id, input, PARTITIONS);
     let pace = progress.pace(service.instance.pid(), 0, total as i64);
-    let searches = service.metric("rekindle_search_seconds_count");
     service.stop();
-    (pace, settings, searches)
+    (pace, settings)
 }
 
 fn copied(brokers: &str, input: &str, bytes: usize, total: usize) -> Pace {

@@ -162,6 +162,10 @@ fn old_events_still_decode() {
     assert_eq!(event, decode_bytes(event_json(contract_support::STORED).as_bytes()).unwrap());
     // Stamps of stored states hold this digest: it may not change either.
     assert_eq!(event.body.digest(), contract_support::STORED_DIGEST);
+    // Long fields have a hash of their own in it.
+    let vector: Vec<f32> = (0..768).map(|n| n as f32).collect();
+    let long = decode_bytes(event_json(&context(json!(vector)).to_string()).as_bytes()).unwrap();
+    assert_eq!(long.body.digest(), contract_support::LONG_DIGEST);
 }
 
 #[test]

@@ -94,6 +94,7 @@ fn work(copy: &CopyLoop<'_>, worker: usize) {
         .expect("producer");
     consumer.subscribe(&[copy.input]).expect("subscribe");
     producer.init_transactions(TIMEOUT).expect("a transactional producer");
+    let mut out_value = vec![0; copy.bytes];
     loop {
         let Some(first) = consumer.poll(Duration::from_millis(100)) else { continue };
         let begun = Instant::now();
@@ -103,7 +104,9 @@ fn work(copy: &CopyLoop<'_>, worker: usize) {
         while let Some(record) = message.take() {
             let record = record.expect("a record");
             let value = record.payload().expect("a value");
-            let value = &value[..copy.bytes - record.key_len()];
+            let copied = value.len().min(copy.bytes);
+            out_value[..copied].copy_from_slice(&value[..copied]);
+            let value = &out_value[record.key_len()..];
             let mut out = BaseRecord::to(copy.output).partition(record.partition()).payload(value);
             out.key = record.key();
             while let Err((error, back)) = producer.send(out) {

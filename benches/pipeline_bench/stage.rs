@@ -66,19 +66,20 @@ pub fn drop_outputs(brokers: &str, settings: &RuntimeSettings) {
     runtime.block_on(admin.delete_topics(&outputs, &AdminOptions::new())).expect("an answer");
 }
 
-/// Bytes of keys and values of all that was published.
-pub fn published_bytes(brokers: &str, settings: &RuntimeSettings) -> usize {
+/// Bytes of keys and values of all that was published, and the suggestions among it.
+pub fn published(brokers: &str, settings: &RuntimeSettings) -> (usize, usize) {
     let topics = &settings.topics;
     let outputs = [&topics.states, &topics.vectors, &topics.bookkeeping, &topics.recovery, &topics.transfer];
-    let mut bytes = 0;
-    for topic in outputs {
+    let (mut bytes, mut suggestions) = (0, 0);
+    for (n, topic) in outputs.into_iter().enumerate() {
         for partition in 0..PARTITIONS {
             clients::each_message(brokers, topic, partition, |message| {
                 bytes += message.key_len() + message.payload_len();
+                suggestions += usize::from(n >= 3);
             });
         }
     }
-    bytes
+    (bytes, suggestions)
 }
 
 /// The service's process, and where it answers.
@@ -121,12 +122,6 @@ impl Service {
 
     fn says_ready(&self) -> bool {
         self.get("/readyz").lines().next().is_some_and(|status| status.contains(" 200 "))
-    }
-
-    /// The value of a metric without labels.
-    pub fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics");
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(f64::NAN)
     }
 
     /// What it answers; nothing if it does not yet.

@@ -48,7 +48,9 @@ pub const BODIES: &[&str] = &[
 pub const STORED: &str = r#"{"type":"turn_completed","turn":4,"request_id":"r","model":"m","input_tokens":2100,"output_tokens":310,"cached_tokens":1800,"context_tokens":2410,"finish_reason":"stop","worker":"w-2","worker_epoch":5,"dp_rank":0,"ttft_ms":80.5,"suggestion_id":"00ff","cache":{"namespace":"llama-3-70b/fp8"},"prefix":{"algorithm":"a","block_tokens":16,"hashes":["1","2"]},"context":{"space":"default","vector":[1,2,3],"covers_turn":4},"adapter":{"id":"lora-7","version":"3"},"kv_cache":{"tier":"warm","location":{"disk":{"path":"kv/9","offset":0}},"cached_tokens":2304,"created_at":1762339999000,"quantization":{"hybrid":{"tail_length":256,"tail_precision":"FP16","store_precision":"Q4"}},"worker":"w-2","worker_epoch":5,"cache":{"namespace":"llama-3-70b/fp8"}}}"#;
 
 /// Digest of [`STORED`]'s body.
-pub const STORED_DIGEST: u64 = 0xcbf1_cf2c_431f_2c75;
+pub const STORED_DIGEST: u64 = 0xe852_ec3d_f3ea_5ab9;
+/// Digest of a body with a vector of 768 components, 0, 1, 2 and so on.
+pub const LONG_DIGEST: u64 = 0x0ea7_998e_89ed_330f;
 
 /// A body with an envelope around it; the body's own fields win.
 pub fn event_json(body: &str) -> String {

@@ -235,14 +235,16 @@ impl Serializer for &mut Writer<'_> {
         Err(UNSUPPORTED)
     }
 
+    /// A branch of a union, by its number.
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
-        _: u32,
+        branch: u32,
         _: &'static str,
-        _: &T,
+        value: &T,
     ) -> Result<(), EncodeError> {
-        Err(UNSUPPORTED)
+        self.long(branch.into());
+        value.serialize(self)
     }
 }
 

@@ -11,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+use serde_bytes::Bytes;
 
 use crate::engine::positional::{Malformed, Positional, Reader};
 
@@ -40,9 +41,10 @@ pub struct Hashes<'a>(pub Cow<'a, [u8]>);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata<'a>(pub BTreeMap<Text<'a>, Text<'a>>);
 
+/// The first branch of a union: bytes, not an array of floats.
 impl Serialize for VectorBytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_newtype_variant("vector", 0, "bytes", Bytes::new(&self.0))
     }
 }
 
