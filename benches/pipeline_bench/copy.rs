@@ -120,6 +120,10 @@ fn work(copy: &CopyLoop<'_>, worker: usize) {
                 message = consumer.poll(MAX_AGE.saturating_sub(begun.elapsed()));
             }
         }
+        // The commit waits for deliveries too, but serves no report of them.
+        while producer.in_flight_count() > 0 {
+            producer.poll(Duration::from_millis(1));
+        }
         let mut offsets = TopicPartitionList::new();
         for (partition, offset) in next {
             offsets.add_partition_offset(copy.input, partition, Offset::Offset(offset)).expect("a partition");

@@ -20,18 +20,23 @@ const VALID: Millis = Millis(30_000);
 /// Being fenced twice in a minute is taken for another process with the same id, so no instance is a zombie that often.
 const BETWEEN_ZOMBIES: Duration = Duration::from_secs(75);
 
+/// By then an instance has ended what a killed broker forgot, and said so if it was asked to stop meanwhile.
+const FORGOTTEN: Duration = Duration::from_secs(75);
+
 struct Soak<'s, 'b> {
     stage: &'s mut Stage<'b>,
     watch: &'s Watch,
     runs: BTreeMap<&'static str, Run>,
     zombies: BTreeMap<&'static str, Instant>,
+    /// When the broker was bounced last.
+    bounced: Option<Instant>,
 }
 
 type Fault = fn(&mut Soak<'_, '_>) -> String;
 
 const FAULTS: [(&str, Fault); 6] = [
     ("kill", |soak| soak.replace(Run::kill)),
-    ("term", |soak| soak.replace(Run::stop)),
+    ("term", |soak| soak.term()),
     ("zombie", |soak| soak.zombie()),
     ("bounce", |soak| soak.bounce()),
     ("black-hole", |soak| soak.way(Way::BlackHole)),
@@ -62,7 +67,8 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
     let begun = Instant::now();
     let (until, runs) = (begun + Duration::from_secs(60 * minutes), ["a", "b"].map(|name| (name, stage.start(name))));
     runs.iter().for_each(|(name, run)| watch.follow(name, run.pid()));
-    let mut soak = Soak { stage: &mut stage, watch: &watch, runs: runs.into(), zombies: BTreeMap::new() };
+    let mut soak =
+        Soak { stage: &mut stage, watch: &watch, runs: runs.into(), zombies: BTreeMap::new(), bounced: None };
     let mut counts = BTreeMap::<_, usize>::new();
     soak.stage.until_more(1000);
     while Instant::now() < until {
@@ -91,8 +97,17 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
 }
 
 impl Soak<'_, '_> {
+    /// Stops `b` as an operator does. Soon after a broker was killed it may be waiting for what that forgot.
+    fn term(&mut self) -> String {
+        let mut ended = true;
+        let said = self.replace(|run| ended = run.stop_or_give_up());
+        let bounced = self.bounced.is_some_and(|at| at.elapsed() < FORGOTTEN);
+        assert!(ended || bounced, "it gave the last batch up, and no broker was killed lately");
+        if ended { said } else { format!("{said}, which gave the last batch up") }
+    }
+
     /// Ends `b`, and starts it again after a moment; `a` lives from the beginning to the end.
-    fn replace(&mut self, end: fn(Run)) -> String {
+    fn replace(&mut self, end: impl FnOnce(Run)) -> String {
         self.runs.remove("b").map(end);
         self.stage.moment(4000);
         let run = self.stage.start("b");
@@ -128,6 +143,7 @@ impl Soak<'_, '_> {
         self.stage.moment(4000);
         self.stage.broker.begin();
         self.stage.broker.wait();
+        self.bounced = Some(Instant::now());
         format!("SIG{signal}")
     }
 
