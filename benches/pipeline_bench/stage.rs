@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use rekindle::engine::EngineSettings;
@@ -72,11 +73,17 @@ pub fn published(brokers: &str, settings: &RuntimeSettings) -> (usize, usize) {
     let outputs = [&topics.states, &topics.vectors, &topics.bookkeeping, &topics.recovery, &topics.transfer];
     let (mut bytes, mut suggestions) = (0, 0);
     for (n, topic) in outputs.into_iter().enumerate() {
-        for partition in 0..PARTITIONS {
-            clients::each_message(brokers, topic, partition, |message| {
-                bytes += message.key_len() + message.payload_len();
-                suggestions += usize::from(n >= 3);
-            });
+        let consumer = clients::reader(brokers, topic, 0..PARTITIONS);
+        let mut ended = 0;
+        while ended < PARTITIONS {
+            match consumer.poll(PATIENCE) {
+                Some(Ok(message)) => {
+                    bytes += message.key_len() + message.payload_len();
+                    suggestions += usize::from(n >= 3);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                other => panic!("reading {topic}: {:?}", other.map(|r| r.err())),
+            }
         }
     }
     (bytes, suggestions)
