@@ -10,9 +10,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaErrorCode;
 
-use super::support::watchdog;
+use super::support::{clients, watchdog};
 
 /// The argument that makes this program the loop.
 pub const ROLE: &str = "--copy";
@@ -109,11 +108,7 @@ fn work(copy: &CopyLoop<'_>, worker: usize) {
             let value = &out_value[record.key_len()..];
             let mut out = BaseRecord::to(copy.output).partition(record.partition()).payload(value);
             out.key = record.key();
-            while let Err((error, back)) = producer.send(out) {
-                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-                producer.poll(Duration::from_millis(1));
-                out = back;
-            }
+            clients::send(&producer, out);
             next.insert(record.partition(), record.offset() + 1);
             (records, bytes) = (records + 1, bytes + record.payload_len());
             if records < MAX_RECORDS && bytes < MAX_BYTES {

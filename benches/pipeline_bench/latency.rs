@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, Producer};
-use rdkafka::types::RDKafkaErrorCode;
 use rekindle::engine::EngineSettings;
 use rekindle::engine::encode::{SuggestionKind, decode_suggestion, strip_frame};
 use rekindle::telemetry::Metrics;
@@ -94,12 +93,7 @@ fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
             _ => turn.write(session, n, at, contexts[session].iter().copied()),
         };
         timed += usize::from(n % 10 == 9 && due > WARM_UP);
-        let mut record = BaseRecord::to(topic).key(load::tenant(session)).payload(&event);
-        while let Err((error, back)) = producer.send(record) {
-            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-            producer.poll(Duration::from_millis(1));
-            record = back;
-        }
+        clients::send(&producer, BaseRecord::to(topic).key(load::tenant(session)).payload(&event[..]));
     }
     producer.flush(Duration::from_secs(10)).expect("acknowledged");
     timed

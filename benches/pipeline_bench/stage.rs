@@ -9,7 +9,6 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer};
-use rdkafka::types::RDKafkaErrorCode;
 use rekindle::engine::EngineSettings;
 use rekindle::kafka::admin::Admin;
 use rekindle::runtime::settings::RuntimeSettings;
@@ -17,11 +16,10 @@ use rekindle::runtime::settings::RuntimeSettings;
 use super::instance::Instance;
 use super::load::{self, PARTITIONS, Writer};
 use super::support::{broker, clients, events, watchdog};
-use super::watch::{Usage, usage};
+use super::watch::{PATIENCE, Usage, usage};
 
 /// Worker threads of the service and of the copy loop.
 pub const WORKERS: usize = 2;
-const PATIENCE: Duration = Duration::from_secs(600);
 /// After a restore, buffers empty and free memory goes back.
 const SETTLING: Duration = Duration::from_secs(3);
 
@@ -47,12 +45,7 @@ pub fn produce(brokers: &str, topic: &str, turns: impl Iterator<Item = (usize, u
             0 => started.write(session, number, events::now_ms(), std::iter::empty()),
             _ => turn.write(session, number, events::now_ms(), load::context(session, number)),
         };
-        let mut record = BaseRecord::to(topic).key(load::tenant(session)).payload(&event);
-        while let Err((error, back)) = producer.send(record) {
-            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-            producer.poll(Duration::from_millis(10));
-            record = back;
-        }
+        clients::send(&producer, BaseRecord::to(topic).key(load::tenant(session)).payload(&event[..]));
     }
     producer.flush(PATIENCE).expect("acknowledged");
 }

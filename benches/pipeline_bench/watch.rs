@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use super::support::clients::Committed;
 
 /// The longest anything may take here.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(5);
 /// Ticks a second in which Linux tells processor time.
 const TICKS: f64 = 100.0;
@@ -45,29 +43,16 @@ pub struct Pace {
     pub peak_mib: f64,
 }
 
-/// The committed offsets of a group.
-pub struct Progress {
-    consumer: BaseConsumer,
-    list: TopicPartitionList,
-}
+/// How far a group has come.
+pub struct Progress(Committed);
 
 impl Progress {
     pub fn of(brokers: &str, group: &str, topic: &str, partitions: i32) -> Progress {
-        let consumer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("group.id", group)
-            .set("isolation.level", "read_uncommitted")
-            .create()
-            .expect("consumer");
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(topic, 0, partitions - 1);
-        Progress { consumer, list }
+        Progress(Committed::of(brokers, group, topic, partitions))
     }
 
     fn committed(&self) -> i64 {
-        let Ok(found) = self.consumer.committed_offsets(self.list.clone(), Duration::from_secs(5)) else { return 0 };
-        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
-        found.elements().iter().map(|e| offset(e.offset())).sum()
+        self.0.now().map_or(0, |offsets| offsets.into_iter().flatten().sum())
     }
 
     /// Waits until all from `from` to `total` is committed by a process, and measures the middle half of it.

@@ -69,18 +69,23 @@ impl Run {
     }
 
     /// Asks it to stop and waits for its clean end.
-    pub fn stop(self) {
-        assert!(self.stop_or_give_up(), "it gave the last batch up");
+    pub fn stop(mut self) {
+        let status = self.terminate();
+        assert!(status.success(), "{}: {status}\n{}", self.log.display(), self.text());
     }
 
     /// The same; `false` if it could not commit its last batch in time, and said so.
     pub fn stop_or_give_up(mut self) -> bool {
-        assert_eq!(self.ended(), None, "{} ended by itself:\n{}", self.log.display(), self.text());
-        self.signal("TERM");
-        let status = self.until_ended();
+        let status = self.terminate();
         let gave_up = self.text().contains("shutdown: the last batch could not be committed in time");
         assert!(status.success() || gave_up, "{}: {status}\n{}", self.log.display(), self.text());
         status.success()
+    }
+
+    fn terminate(&mut self) -> ExitStatus {
+        assert_eq!(self.ended(), None, "{} ended by itself:\n{}", self.log.display(), self.text());
+        self.signal("TERM");
+        self.until_ended()
     }
 
     /// Whether a signal stopped it, and nothing continued it yet.

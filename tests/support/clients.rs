@@ -9,9 +9,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Headers, Message, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaErrorCode;
 
 use rekindle::engine::EngineSettings;
 use rekindle::kafka::admin::Admin;
@@ -123,16 +124,20 @@ pub fn producer(brokers: &str) -> BaseProducer {
         .expect("producer")
 }
 
+/// Queues a record, waiting for room.
+pub fn send<K: ToBytes + ?Sized>(producer: &BaseProducer, mut record: BaseRecord<'_, K, [u8]>) {
+    while let Err((error, back)) = producer.send(record) {
+        assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+        producer.poll(Duration::from_millis(1));
+        record = back;
+    }
+}
+
 /// Sends records and waits until they are acknowledged.
 pub fn produce<'a>(brokers: &str, topic: &str, records: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
     let producer = producer(brokers);
     for (key, value) in records {
-        let mut record = BaseRecord::to(topic).key(key).payload(value);
-        while let Err((error, back)) = producer.send(record) {
-            assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
-            producer.poll(Duration::from_millis(10));
-            record = back;
-        }
+        send(&producer, BaseRecord::to(topic).key(key).payload(value));
     }
     producer.flush(PATIENCE).expect("acknowledged");
 }
@@ -217,21 +222,38 @@ fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Seen {
     }
 }
 
+/// What a group has committed of a topic.
+pub struct Committed {
+    consumer: BaseConsumer,
+    list: TopicPartitionList,
+}
+
+impl Committed {
+    pub fn of(brokers: &str, group: &str, topic: &str, partitions: i32) -> Committed {
+        let consumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", group)
+            .set("isolation.level", "read_uncommitted")
+            .create()
+            .expect("consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        Committed { consumer, list }
+    }
+
+    /// The offsets now, by partition.
+    pub fn now(&self) -> Result<Vec<Option<i64>>, KafkaError> {
+        let found = self.consumer.committed_offsets(self.list.clone(), Duration::from_secs(5))?;
+        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+        Ok(found.elements().iter().map(|e| offset(e.offset())).collect())
+    }
+}
+
 /// The committed offsets of a group, by partition.
 pub fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", group)
-        .set("isolation.level", "read_uncommitted")
-        .create()
-        .expect("consumer");
-    let mut list = TopicPartitionList::new();
-    list.add_partition_range(topic, 0, partitions - 1);
+    let committed = Committed::of(brokers, group, topic, partitions);
     // A broker that has just started may not be the group's coordinator yet.
-    let ask = || consumer.committed_offsets(list.clone(), Duration::from_secs(5));
-    let found = eventually("committed offsets", ask, Result::is_ok).expect("just seen to be so");
-    let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
-    found.elements().iter().map(|e| offset(e.offset())).collect()
+    eventually("committed offsets", || committed.now(), Result::is_ok).expect("just seen to be so")
 }
 
 /// Sets the offsets of a group without members, by partition, as an operator might.

@@ -79,15 +79,9 @@ impl SpaceIndex {
         if vector.dim() != self.rows.dim() {
             return false;
         }
-        match self.hinted(session.as_str(), *hint) {
-            Some(slot) => {
-                *hint = SlotHint(slot as u32);
-                self.put(slot, vector, columns);
-            }
-            None => {
-                *hint = SlotHint(self.len() as u32);
-                self.push(session, vector, columns);
-            }
+        match self.find(session, hint) {
+            Some(slot) => self.put(slot, vector, columns),
+            None => self.push(session, vector, columns),
         }
         true
     }
@@ -104,12 +98,10 @@ impl SpaceIndex {
         if vector.dim() != self.rows.dim() {
             return None;
         }
-        let Some(slot) = self.hinted(session.as_str(), *hint) else {
-            *hint = SlotHint(self.len() as u32);
+        let Some(slot) = self.find(session, hint) else {
             self.push(session, vector, columns);
             return None;
         };
-        *hint = SlotHint(slot as u32);
         let (row, inverse) = (self.rows.row(slot), self.inverse_norms[slot]);
         let cosine = cosine_rows(vector.as_slice(), vector.inverse_norm(), row, inverse);
         self.put(slot, vector, columns);
@@ -160,6 +152,13 @@ impl SpaceIndex {
         let slot = slot as usize;
         let holds = slot < self.len() && self.ids[slot].as_str() == session;
         if holds { Some(slot) } else { self.slot(session) }
+    }
+
+    /// The same; makes the hint say where the session is, or will be once it is stored.
+    fn find(&self, session: &SessionId, hint: &mut SlotHint) -> Option<usize> {
+        let found = self.hinted(session.as_str(), *hint);
+        *hint = SlotHint(found.unwrap_or(self.len()) as u32);
+        found
     }
 
     /// Reads a session's row, a value of each cache line.
