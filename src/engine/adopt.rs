@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::deadlines::withdraw_deadlines;
 use crate::engine::process::Engine;
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Store, columns};
+use crate::engine::store::Store;
 
 impl Engine {
     /// Goes on under these settings, as an engine that is restored with them from what this one wrote. The next
@@ -13,15 +13,12 @@ impl Engine {
     pub fn adopt(&mut self, settings: Arc<EngineSettings>) {
         self.policy = settings.policy_digest();
         self.history_noted = false;
-        let Store { tenants, spanning } = &mut self.store;
+        let Store { tenants, spanning, .. } = &mut self.store;
         for (tenant_id, tenant) in tenants {
-            for (id, session) in &mut tenant.sessions {
-                withdraw_deadlines(&mut spanning.deadlines, tenant_id, id, session);
-                if let Some(space) = session.facets.context.as_ref().map(|context| &context.space)
-                    && let Some(index) = tenant.spaces.get_mut(space)
-                {
-                    index.set_columns(id, session.slot, &columns(&session.facets, &settings));
-                }
+            let open = tenant.sessions.iter_mut().map(|(id, session)| (id, &mut session.kept));
+            let packed = tenant.packed.iter_mut().map(|(id, packed)| (id, &mut packed.kept));
+            for (id, kept) in open.chain(packed) {
+                withdraw_deadlines(&mut spanning.deadlines, tenant_id, id, kept);
             }
         }
         self.store.list_all(&settings, self.stream_time);

@@ -24,9 +24,12 @@ impl Engine {
         let mut found: [Option<(&Tenant, &str, &Session)>; AHEAD] = [None; AHEAD];
         for (place, front) in found.iter_mut().zip(&fronts) {
             let Some(Front { tenant_id, session_id: Some(id), .. }) = front else { continue };
-            *place = self.store.tenants.get(&**tenant_id).and_then(|tenant| {
-                let session = tenant.sessions.get(&**id)?;
-                Some((tenant, &**id, &**session))
+            *place = self.store.tenants.get(&**tenant_id).and_then(|tenant| match tenant.sessions.get(&**id) {
+                Some(session) => Some((tenant, &**id, &**session)),
+                None => {
+                    tenant.packed.get(&**id)?.warm();
+                    None
+                }
             });
         }
         // In two passes, for what the first one reads tells the second where to look.

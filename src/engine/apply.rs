@@ -12,7 +12,7 @@ use crate::engine::fold::{Change, fold, gaps};
 use crate::engine::index::SpaceIndex;
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, Tenant, columns, leave, took_up};
+use crate::engine::store::{Session, Store, Tenant, columns, leave, took_up};
 use crate::engine::view::Lens;
 use crate::engine::write::write_vector;
 use crate::model::event::{Context, SessionBody, ValidEvent};
@@ -100,10 +100,15 @@ impl Engine {
         body: &'e SessionBody,
     ) -> Folded<'e> {
         let lens = Lens { settings: &self.settings, workers: &self.workers, tenant, now: self.stream_time };
-        let Tenant { sessions, spaces, .. } = self.store.tenants.entry_ref(tenant).or_default();
+        let Store { tenants, open, .. } = &mut self.store;
+        let Tenant { sessions, packed, spaces, .. } = tenants.entry_ref(tenant).or_default();
         let (existed, session) = match sessions.entry_ref(id) {
             EntryRef::Occupied(held) => (true, held.into_mut()),
-            EntryRef::Vacant(place) => (false, place.insert(Box::default())),
+            EntryRef::Vacant(place) => {
+                open.push_back((lens.now, tenant.clone(), id.clone()));
+                let packed = packed.remove(id);
+                (packed.is_some(), place.insert(packed.map(|packed| Box::new(packed.open())).unwrap_or_default()))
+            }
         };
         let before = Before::of(session, body, &lens);
         let known = event.producer.is_none() && session.facets.name_stamp(&event.stamp);
@@ -207,7 +212,7 @@ fn index_context(
     let dim = context.vector.dim();
     let index = spaces.entry_ref(&context.space).or_insert_with(|| SpaceIndex::new(dim));
     session.book.drift =
-        match index.replace(id, &mut session.slot, &context.vector, &columns(&session.facets, settings)) {
+        match index.replace(id, &mut session.kept.slot, &context.vector, &columns(&session.facets, settings)) {
             Some(cosine) => session.book.drift + libm::acos(cosine),
             None => 0.0,
         };

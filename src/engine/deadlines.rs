@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::engine::Notice;
+use crate::engine::packed::Kept;
 use crate::engine::process::{Engine, Step};
-use crate::engine::store::{Due, Session, Store};
+use crate::engine::store::{Due, Store};
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::{Publication, RevokeReason};
 use crate::model::time::EventTime;
@@ -52,14 +53,14 @@ impl Engine {
 }
 
 /// A session's own deadlines, each with the instant it is due at and the one it is entered at.
-fn own(session: &mut Session) -> [(Due, Option<EventTime>, &mut Option<EventTime>); 2] {
-    let (listings, entered) = (&session.listings, &mut session.entered);
+fn own(kept: &mut Kept) -> [(Due, Option<EventTime>, &mut Option<EventTime>); 2] {
+    let (listings, entered) = (&kept.listings, &mut kept.entered);
     [(Due::Idle, listings.idle_at, &mut entered.0), (Due::Forget, listings.forget_at, &mut entered.1)]
 }
 
 /// Enters those of a session's own deadlines that are due before what is entered of them.
-pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, session: &mut Session) {
-    for (due, at, entered) in own(session) {
+pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
+    for (due, at, entered) in own(kept) {
         let Some(at) = at.filter(|at| entered.is_none_or(|entered| *at < entered)) else { continue };
         if let Some(earlier) = entered.replace(at) {
             deadlines.remove(&(earlier, tenant.clone(), id.clone(), due.clone()));
@@ -69,16 +70,16 @@ pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: 
 }
 
 /// Adds the own deadlines of a session of which none is entered.
-pub(super) fn first_deadlines(deadlines: &mut Vec<Deadline>, tenant: &TenantId, id: &SessionId, session: &mut Session) {
-    for (due, at, entered) in own(session) {
+pub(super) fn first_deadlines(deadlines: &mut Vec<Deadline>, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
+    for (due, at, entered) in own(kept) {
         *entered = at;
         deadlines.extend(at.map(|at| (at, tenant.clone(), id.clone(), due)));
     }
 }
 
 /// Takes a session's own deadlines out.
-pub(super) fn withdraw_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, session: &mut Session) {
-    for (due, _, entered) in own(session) {
+pub(super) fn withdraw_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
+    for (due, _, entered) in own(kept) {
         if let Some(at) = entered.take() {
             deadlines.remove(&(at, tenant.clone(), id.clone(), due));
         }
@@ -89,13 +90,13 @@ impl Store {
     /// An entered deadline of a session came up. Returns whether it is due now; else it is entered again for
     /// the instant it moved to, if it has any.
     fn came_up(&mut self, tenant: &TenantId, id: &SessionId, due: &Due, at: EventTime) -> bool {
-        let Some(session) = self.tenants.get_mut(tenant).and_then(|t| t.sessions.get_mut(id)) else { return false };
-        let Some((_, due_at, entered)) = own(session).into_iter().find(|(own, ..)| own == due) else { return false };
+        let Some(kept) = self.tenants.get_mut(tenant).and_then(|t| t.kept_mut(id)) else { return false };
+        let Some((_, due_at, entered)) = own(kept).into_iter().find(|(own, ..)| own == due) else { return false };
         *entered = None;
         if due_at.is_some_and(|due_at| due_at <= at) {
             return true;
         }
-        enter_deadlines(&mut self.spanning.deadlines, tenant, id, session);
+        enter_deadlines(&mut self.spanning.deadlines, tenant, id, kept);
         false
     }
 }

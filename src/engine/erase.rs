@@ -84,13 +84,11 @@ impl Engine {
     fn victims(&self, tenant_id: &TenantId, scope: &ErasureScope) -> Vec<SessionId> {
         let Some(tenant) = self.store.tenants.get(tenant_id) else { return Vec::new() };
         let mut victims: Vec<SessionId> = match scope {
-            ErasureScope::Session(id) => {
-                tenant.sessions.get_key_value(id).map(|(id, _)| id.clone()).into_iter().collect()
-            }
+            ErasureScope::Session(id) => tenant.session(id).map(|_| id.clone()).into_iter().collect(),
             ErasureScope::User(user) => {
                 tenant.users.get(user).into_iter().flatten().map(|(_, id)| id.clone()).collect()
             }
-            ErasureScope::Tenant => tenant.sessions.keys().cloned().collect(),
+            ErasureScope::Tenant => tenant.ids().cloned().collect(),
         };
         victims.sort();
         victims

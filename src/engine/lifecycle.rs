@@ -54,11 +54,11 @@ impl Engine {
                 Due::Suggestion(id.clone()),
             ));
         }
-        let tenant = self.store.tenants.entry(tenant_id).or_default();
-        tenant.sourced.entry(suggestion.from_session().clone()).or_default().insert(id.clone());
-        if fresh && let Some(session) = tenant.sessions.get_mut(&session_id) {
+        if fresh && let Some(session) = self.store.session_mut(&tenant_id, &session_id) {
             session.book.open.push(id.clone());
         }
+        let tenant = self.store.tenants.entry(tenant_id).or_default();
+        tenant.sourced.entry(suggestion.from_session().clone()).or_default().insert(id.clone());
         tenant.open.insert(id, suggestion);
     }
 
@@ -114,8 +114,8 @@ impl Engine {
         pass: impl Fn(&Suggestion) -> bool,
     ) -> Vec<SuggestionId> {
         let Some(tenant) = self.store.tenants.get(tenant) else { return Vec::new() };
-        let open = tenant.sessions.get(session).map(|session| session.book.open.as_slice()).unwrap_or_default();
-        open.iter().filter(|id| tenant.open.get(*id).is_some_and(|s| pass(s))).cloned().collect()
+        let Some(session) = tenant.session(session) else { return Vec::new() };
+        session.book.open.iter().filter(|id| tenant.open.get(*id).is_some_and(|s| pass(s))).cloned().collect()
     }
 
     /// Revokes those of a session's open suggestions that `pass`.
@@ -194,7 +194,7 @@ impl Engine {
         let session = |id| self.store.session(&suggestion.tenant, id);
         let (Some(to), Some(from)) = (session(to), session(from)) else { return false };
         let user = |s: &crate::engine::store::Session| s.facets.user.as_ref().map(|r| r.value.clone());
-        let (to_user, from_user) = (user(to), user(from));
+        let (to_user, from_user) = (user(&to), user(&from));
         match suggestion.advice {
             Advice::Recovery(_) => scope(&from.facets) != TransferScope::None && to_user == from_user,
             Advice::Transfer(_) => scope(&from.facets).allows(from_user.as_ref(), to_user.as_ref()),
@@ -253,7 +253,7 @@ impl Store {
                 tenant.sourced.remove(from);
             }
         }
-        if let Some(session) = tenant.sessions.get_mut(&suggestion.session) {
+        if let Some(session) = self.session_mut(tenant_id, &suggestion.session) {
             session.book.open.retain(|open| open != id);
         }
         if let Some(until) = suggestion.valid_until {

@@ -9,11 +9,12 @@ use smallvec::SmallVec;
 use crate::engine::ahead::AHEAD;
 use crate::engine::deadlines::{Deadlines, enter_deadlines, first_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
+use crate::engine::packed::Kept;
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, Store, Tenant, took_up};
+use crate::engine::store::{Session, Store, Tenant, columns, took_up};
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
-use crate::model::session::{Facets, Status};
+use crate::model::session::{Book, Facets, Status};
 use crate::model::stamp::Stamp;
 use crate::model::time::EventTime;
 
@@ -55,8 +56,7 @@ pub struct Spanning {
 }
 
 impl Listings {
-    fn of(id: &SessionId, session: &Session, settings: &EngineSettings, now: EventTime) -> Listings {
-        let facets = &session.facets;
+    fn of(id: &SessionId, facets: &Facets, book: &Book, settings: &EngineSettings, now: EventTime) -> Listings {
         let user = facets.user.as_ref().map(|r| (r.value.clone(), facets.last_active.unwrap_or(EventTime::MIN)));
         let claims = took_up(facets).filter(|(source, _)| *source != id);
         Listings {
@@ -66,7 +66,7 @@ impl Listings {
             idle_at: view::expires_at(facets, settings).filter(|at| *at > now),
             forget_at: Some(facets.touched_at.plus(settings.retention)),
             status: view::status(facets, settings, now),
-            gapped: gaps::gapped(&session.book.producers),
+            gapped: gaps::gapped(&book.producers),
         }
     }
 }
@@ -85,27 +85,39 @@ fn workers(facets: &Facets) -> Workers {
 impl Store {
     /// Brings every index but the vectors' in line with a session's facets.
     pub fn relist(&mut self, tenant_id: &TenantId, session_id: &SessionId, settings: &EngineSettings, now: EventTime) {
-        let Store { tenants, spanning } = self;
+        let Store { tenants, spanning, .. } = self;
         let Some(Tenant { sessions, users, claims, .. }) = tenants.get_mut(tenant_id) else { return };
         let Some(session) = sessions.get_mut(session_id) else { return };
-        let next = Listings::of(session_id, session, settings, now);
-        spanning.swap(users, claims, (tenant_id, session_id), session, next);
-        enter_deadlines(&mut spanning.deadlines, tenant_id, session_id, session);
+        let Session { facets, book, kept } = &mut **session;
+        let next = Listings::of(session_id, facets, book, settings, now);
+        spanning.swap(users, claims, (tenant_id, session_id), kept, next);
+        enter_deadlines(&mut spanning.deadlines, tenant_id, session_id, kept);
     }
 
-    /// The same for every session, where no deadline of theirs is entered.
+    /// Brings every index in line with every session, where no deadline of theirs is entered.
     pub fn list_all(&mut self, settings: &EngineSettings, now: EventTime) {
-        let Store { tenants, spanning } = self;
+        let Store { tenants, spanning, .. } = self;
         let mut deadlines = Vec::new();
-        for (tenant_id, Tenant { sessions, users, claims, .. }) in tenants {
-            let mut sessions: Vec<_> = sessions.iter_mut().collect();
-            for sessions in sessions.chunks_mut(AHEAD) {
-                sessions.iter().for_each(|(_, session)| session.warm());
-                sessions.iter().for_each(|(_, session)| session.warm_behind());
-                for (session_id, session) in sessions {
-                    let next = Listings::of(session_id, session, settings, now);
-                    spanning.swap(users, claims, (tenant_id, session_id), session, next);
-                    first_deadlines(&mut deadlines, tenant_id, session_id, session);
+        for (tenant_id, Tenant { sessions, packed, users, claims, spaces, .. }) in tenants {
+            let mut list = |id: &SessionId, facets: &Facets, book: &Book, kept: &mut Kept| {
+                let index = facets.context.as_ref().and_then(|context| spaces.get_mut(&context.space));
+                if let Some(index) = index {
+                    index.set_columns(id, kept.slot, &columns(facets, settings));
+                }
+                let next = Listings::of(id, facets, book, settings, now);
+                spanning.swap(users, claims, (tenant_id, id), kept, next);
+                first_deadlines(&mut deadlines, tenant_id, id, kept);
+            };
+            for (id, session) in sessions {
+                let Session { facets, book, kept } = &mut **session;
+                list(id, facets, book, kept);
+            }
+            let mut packed: Vec<_> = packed.iter_mut().collect();
+            for packed in packed.chunks_mut(AHEAD) {
+                packed.iter().for_each(|(_, packed)| packed.warm());
+                for (id, packed) in packed {
+                    let (facets, book) = packed.read();
+                    list(id, &facets, &book, &mut packed.kept);
                 }
             }
         }
@@ -114,10 +126,10 @@ impl Store {
     }
 
     /// Takes a session that left the store out of every index but the vectors'.
-    pub(super) fn unlist_session(&mut self, tenant_id: &TenantId, session_id: &SessionId, session: &mut Session) {
+    pub(super) fn unlist_session(&mut self, tenant_id: &TenantId, session_id: &SessionId, kept: &mut Kept) {
         if let Some(Tenant { users, claims, .. }) = self.tenants.get_mut(tenant_id) {
-            self.spanning.swap(users, claims, (tenant_id, session_id), session, Listings::default());
-            withdraw_deadlines(&mut self.spanning.deadlines, tenant_id, session_id, session);
+            self.spanning.swap(users, claims, (tenant_id, session_id), kept, Listings::default());
+            withdraw_deadlines(&mut self.spanning.deadlines, tenant_id, session_id, kept);
         }
     }
 }
@@ -129,12 +141,12 @@ impl Spanning {
         users: &mut Users,
         claims: &mut Claims,
         (tenant_id, session_id): (&TenantId, &SessionId),
-        session: &mut Session,
+        kept: &mut Kept,
         next: Listings,
     ) {
-        if session.listings != next {
-            let held = std::mem::replace(&mut session.listings, next);
-            let next = &session.listings;
+        if kept.listings != next {
+            let held = std::mem::replace(&mut kept.listings, next);
+            let next = &kept.listings;
             swap_user(users, session_id, &held, next);
             swap_claims(claims, session_id, &held, next);
             swap_workers(&mut self.holders, tenant_id, session_id, &held, next);

@@ -20,6 +20,9 @@ pub mod index;
 pub mod ledger;
 mod lifecycle;
 pub mod listings;
+mod packed;
+#[cfg(test)]
+mod packed_tests;
 mod positional;
 pub mod process;
 mod queries;

@@ -145,6 +145,7 @@ impl Engine {
     /// the effects. Call once before publishing.
     pub fn seal(&mut self, next_offset: Offset, effects: &mut Effects) {
         self.next_offset = Some(next_offset);
+        self.store.pack_idle(self.stream_time);
         let body = sure(encode::row(&Row::Partition(self.checkpoint(next_offset))));
         effects.put(Topic::Bookkeeping, &BookKey::Partition.to_bytes(), OutValue::Avro(&body), Vec::new());
     }

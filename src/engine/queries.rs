@@ -32,7 +32,7 @@ impl Engine {
 
     /// All sessions as of now, sorted by tenant and session.
     pub fn sessions(&self) -> Vec<SessionView> {
-        let ids = self.store.tenants.iter().flat_map(|(t, tenant)| tenant.sessions.keys().map(move |s| (t, s)));
+        let ids = self.store.tenants.iter().flat_map(|(t, tenant)| tenant.ids().map(move |s| (t, s)));
         let mut ids: Vec<_> = ids.collect();
         ids.sort();
         ids.into_iter().filter_map(|(tenant, session)| self.session(tenant, session)).collect()
@@ -75,7 +75,8 @@ impl Engine {
 
     /// The visible prefix chain of a session: its family and hashes from block 0 up to the first hole.
     pub fn prefix(&self, tenant: &TenantId, session: &SessionId) -> Option<(PrefixFamily, Vec<u64>)> {
-        let (family, chain) = visible(&self.store.session(tenant, session)?.facets.prefix)?;
+        let session = self.store.session(tenant, session)?;
+        let (family, chain) = visible(&session.facets.prefix)?;
         Some((family.clone(), chain))
     }
 
@@ -84,7 +85,7 @@ impl Engine {
     /// unknown or left out, any session of the user is known.
     pub fn recovery(&self, query: &RecoveryQuery) -> Option<Suggestion> {
         let held = query.session.as_ref().and_then(|id| self.store.session(&query.tenant, id));
-        let known_user = held.and_then(|session| session.facets.user.as_ref().map(|r| &r.value));
+        let known_user = held.as_ref().and_then(|session| session.facets.user.as_ref().map(|r| &r.value));
         let user = known_user.or(query.user.as_ref());
         let tenant = self.store.tenants.get(&query.tenant)?;
         if held.is_none() && !user.is_some_and(|user| tenant.users.contains_key(user)) {

@@ -5,14 +5,26 @@ use std::sync::Arc;
 
 use crate::engine::encode::keys::{self, BookKey};
 use crate::engine::encode::{self, Row};
-use crate::engine::index::SpaceIndex;
+use crate::engine::index::{Columns, SpaceIndex};
 use crate::engine::ledger;
+use crate::engine::packed::Packed;
 use crate::engine::process::Engine;
 use crate::engine::restore_error::RestoreError;
 use crate::engine::settings::EngineSettings;
-use crate::engine::store::{Session, Tenant, columns, leave};
+use crate::engine::store::{Session, Tenant, leave};
 use crate::model::bookkeeping::{Checkpoint, TopicDigest, WorkTask};
+use crate::model::event::TransferScope;
 use crate::model::position::{Offset, PartitionId};
+
+/// What is stored with a vector until its session is listed.
+const UNLISTED: Columns<'static> = Columns {
+    user: None,
+    status: None,
+    expires_at: None,
+    adapter: None,
+    scope: TransferScope::None,
+    last_active: None,
+};
 
 /// The topics an engine is rebuilt from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,50 +82,50 @@ impl Restoring {
 
     fn take_state(&mut self, key: &[u8], body: &[u8]) -> Result<(), String> {
         let restored = encode::decode_state(body).map_err(|fault| fault.to_string())?;
-        let encode::Restored { tenant, session: id, facets, book } = restored;
+        let encode::Restored { tenant, session: id, facets, fold, .. } = restored;
         if !keys::is_session(key, &tenant, &id) {
             return Err("the record is another session's".to_owned());
         }
         let ledger = &mut self.engine.ledger.states;
-        let session = self.engine.store.tenants.entry(tenant).or_default().sessions.entry(id).or_default();
-        ledger::account(ledger, &mut session.state_hash, ledger::hash(key, body));
-        (session.facets, session.book) = (facets, book);
+        let packed = self.engine.store.tenants.entry(tenant).or_default().packed.entry(id).or_default();
+        ledger::account(ledger, &mut packed.kept.state_hash, ledger::hash(key, body));
+        packed.hold(fold, &facets);
         Ok(())
     }
 
     fn drop_state(&mut self, key: &[u8]) {
         let Some((tenant, id)) = keys::parse_session(key) else { return };
-        let held = self.engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.sessions.remove(&id));
-        if let Some(mut session) = held {
-            ledger::account(&mut self.engine.ledger.states, &mut session.state_hash, 0);
+        let held = self.engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.packed.remove(&id));
+        if let Some(mut packed) = held {
+            ledger::account(&mut self.engine.ledger.states, &mut packed.kept.state_hash, 0);
         }
     }
 
     fn place_vector(&mut self, key: &[u8], body: &[u8]) -> Result<(), String> {
         let (tenant, id) = keys::parse_session(key).ok_or("not a session key")?;
         let (space, _, vector) = encode::decode_vector(body).map_err(|fault| fault.to_string())?;
-        let Engine { store, ledger, settings, .. } = &mut self.engine;
-        let Tenant { sessions, spaces, .. } = store.tenants.get_mut(&tenant).ok_or("no such session")?;
-        let session = sessions.get_mut(&id).ok_or("no such session")?;
-        if session.facets.context.as_ref().is_none_or(|context| context.space != space) {
+        let Engine { store, ledger, .. } = &mut self.engine;
+        let Tenant { packed, spaces, .. } = store.tenants.get_mut(&tenant).ok_or("no such session")?;
+        let Packed { space: held, kept, .. } = &mut **packed.get_mut(&id).ok_or("no such session")?;
+        if held.as_ref() != Some(&space) {
             return Err("its session has its embedding in another space".to_owned());
         }
         let index = spaces.entry_ref(&space).or_insert_with(|| SpaceIndex::new(vector.dim()));
-        if !index.upsert(&id, &mut session.slot, &vector, &columns(&session.facets, settings)) {
+        if !index.upsert(&id, &mut kept.slot, &vector, &UNLISTED) {
             return Err("dimension differs from others of its space".to_owned());
         }
-        ledger::account(&mut ledger.vectors, &mut session.vector_hash, ledger::hash(key, body));
+        ledger::account(&mut ledger.vectors, &mut kept.vector_hash, ledger::hash(key, body));
         Ok(())
     }
 
     fn drop_vector(&mut self, key: &[u8]) {
         let Some((tenant, id)) = keys::parse_session(key) else { return };
-        let Some(Tenant { sessions, spaces, .. }) = self.engine.store.tenants.get_mut(&tenant) else { return };
-        let Some(session) = sessions.get_mut(&id) else { return };
-        ledger::account(&mut self.engine.ledger.vectors, &mut session.vector_hash, 0);
+        let Some(Tenant { packed, spaces, .. }) = self.engine.store.tenants.get_mut(&tenant) else { return };
+        let Some(packed) = packed.get_mut(&id) else { return };
+        ledger::account(&mut self.engine.ledger.vectors, &mut packed.kept.vector_hash, 0);
         // A vector is placed nowhere but in the space of its session's context.
-        if let Some(context) = &session.facets.context {
-            leave(spaces, &context.space, &id);
+        if let Some(space) = &packed.space {
+            leave(spaces, space, &id);
         }
     }
 
@@ -164,7 +176,7 @@ impl Restoring {
     }
 
     fn holds_anything(&self) -> bool {
-        let sessions = self.engine.store.tenants.values().any(|tenant| !tenant.sessions.is_empty());
+        let sessions = self.engine.store.tenants.values().any(|tenant| !tenant.is_deserted());
         sessions || !self.unread.is_empty() || !self.unplaced.is_empty() || !self.rows.is_empty()
     }
 
@@ -185,8 +197,9 @@ impl Restoring {
                 }
                 (marked @ BookKey::Erased(_), Row::Erased(marker)) => engine.note_marker(marked, marker),
                 (BookKey::Prefix(tenant, id, ..), Row::Prefix(row)) => {
-                    let session = engine.store.session_mut(&tenant, &id).ok_or_else(|| fail("no such session"))?;
-                    let family = session.facets.prefix.entry(row.family).or_default();
+                    let held = engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.packed.get_mut(&id));
+                    let packed = held.ok_or_else(|| fail("no such session"))?;
+                    let family = packed.prefix.entry(row.family).or_default();
                     family.insert(row.from_block, row.segment);
                 }
                 (BookKey::Work(offset, number), Row::Work(chunk)) => {
@@ -205,13 +218,13 @@ impl Restoring {
     fn settle(&mut self) {
         let engine = &mut self.engine;
         let settings = Arc::clone(&engine.settings);
-        engine.store.tenants.retain(|_, tenant| !tenant.sessions.is_empty() || !tenant.open.is_empty());
+        engine.store.tenants.retain(|_, tenant| !tenant.is_deserted() || !tenant.open.is_empty());
         engine.store.list_all(&settings, engine.stream_time);
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {
             for (tenant, id) in &chunk.sessions {
                 let before = |session: &Session| session.book.as_of.offset <= chunk.offset;
-                if engine.store.session(tenant, id).is_some_and(before) {
+                if engine.store.session(tenant, id).is_some_and(|session| before(&session)) {
                     engine.lay_to_rest(tenant, id);
                 }
             }

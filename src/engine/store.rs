@@ -1,7 +1,7 @@
 //! What one partition holds in memory: tenants with their sessions and indexes, and what spans tenants.
 //! Every secondary index is derived from a session's facets and kept up by [`Store::reindex`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use std::hint::black_box;
@@ -9,9 +9,9 @@ use std::hint::black_box;
 use hashbrown::HashMap;
 
 use crate::engine::fold::active_adapter;
-use crate::engine::index::{Columns, Hit, SlotHint, SpaceIndex, Wanted};
-use crate::engine::ledger::WrittenHash;
-use crate::engine::listings::{Claims, Listings, Spanning, Users};
+use crate::engine::index::{Columns, Hit, SpaceIndex, Wanted};
+use crate::engine::listings::{Claims, Spanning, Users};
+use crate::engine::packed::{Kept, Packed, Seen};
 use crate::engine::settings::EngineSettings;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
@@ -31,22 +31,17 @@ pub struct Session {
     pub facets: Facets,
     /// What depends on order.
     pub book: Book,
-    /// Hash of its last state record.
-    pub state_hash: WrittenHash,
-    /// Hash of its last vector record.
-    pub vector_hash: WrittenHash,
-    /// Where its vector lay last.
-    pub(super) slot: SlotHint,
-    pub(super) listings: Listings,
-    /// Instants at which its idle and forget deadlines are entered.
-    pub(super) entered: (Option<EventTime>, Option<EventTime>),
+    /// What is kept beside.
+    pub kept: Kept,
 }
 
 /// One tenant's part.
 #[derive(Debug, Default)]
 pub struct Tenant {
-    /// Sessions.
+    /// Open sessions.
     pub sessions: HashMap<SessionId, Box<Session>>,
+    /// Sessions at rest.
+    pub packed: HashMap<SessionId, Box<Packed>>,
     /// A user's sessions by latest sign of life.
     pub users: Users,
     /// Vectors by space.
@@ -77,16 +72,20 @@ pub struct Store {
     pub tenants: HashMap<TenantId, Tenant>,
     /// What spans tenants.
     pub spanning: Spanning,
+    /// The open sessions, each with an instant of stream time before which it was looked at last. The same one may come
+    /// twice.
+    pub open: VecDeque<(EventTime, TenantId, SessionId)>,
 }
 
 impl Store {
     /// One session.
-    pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<&Session> {
-        self.tenants.get(tenant)?.sessions.get(session).map(|session| &**session)
+    pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<Seen<'_>> {
+        self.tenants.get(tenant)?.session(session)
     }
 
-    /// One session, to change. [`Store::reindex`] must follow.
+    /// One session, to change, opened if it is packed. [`Store::reindex`] must follow.
     pub fn session_mut(&mut self, tenant: &TenantId, session: &SessionId) -> Option<&mut Session> {
+        self.wake(tenant, session);
         self.tenants.get_mut(tenant)?.sessions.get_mut(session).map(|session| &mut **session)
     }
 
@@ -97,12 +96,13 @@ impl Store {
 
     /// Brings every index in line with a session's facets.
     pub fn reindex(&mut self, tenant_id: &TenantId, session_id: &SessionId, settings: &EngineSettings, now: EventTime) {
+        self.wake(tenant_id, session_id);
         let Some(tenant) = self.tenants.get_mut(tenant_id) else { return };
         let Some(session) = tenant.sessions.get(session_id) else { return };
         if let Some(context) = &session.facets.context
             && let Some(space) = tenant.spaces.get_mut(&context.space)
         {
-            space.set_columns(session_id, session.slot, &columns(&session.facets, settings));
+            space.set_columns(session_id, session.kept.slot, &columns(&session.facets, settings));
         }
         self.relist(tenant_id, session_id, settings, now);
     }
@@ -111,17 +111,17 @@ impl Store {
     /// [`Tenant::open`].
     pub fn remove(&mut self, tenant_id: &TenantId, session_id: &SessionId) -> Option<Session> {
         let tenant = self.tenants.get_mut(tenant_id)?;
-        let mut session = tenant.sessions.remove(session_id)?;
+        let mut session = tenant.take(session_id)?;
         if let Some(context) = &session.facets.context {
             leave(&mut tenant.spaces, &context.space, session_id);
         }
-        self.unlist_session(tenant_id, session_id, &mut session);
+        self.unlist_session(tenant_id, session_id, &mut session.kept);
         Some(*session)
     }
 
     /// Drops a tenant that holds nothing any more.
     pub fn drop_if_empty(&mut self, tenant_id: &TenantId) {
-        let empty = |tenant: &Tenant| tenant.sessions.is_empty() && tenant.open.is_empty();
+        let empty = |tenant: &Tenant| tenant.is_deserted() && tenant.open.is_empty();
         if self.tenants.get(tenant_id).is_some_and(empty) {
             self.tenants.remove(tenant_id);
         }
@@ -131,12 +131,12 @@ impl Store {
 impl Session {
     /// Reads what the session itself holds.
     pub(super) fn warm(&self) {
-        let Session { facets, book, listings, .. } = self;
-        black_box((facets.touched_at, book.as_of.offset, self.state_hash, self.vector_hash, self.entered.0));
+        let Session { facets, book, kept } = self;
+        black_box((facets.touched_at, book.as_of.offset, kept.state_hash, kept.vector_hash, kept.entered.0));
         black_box((facets.status.is_some(), facets.user.is_some(), facets.activation.is_some()));
         black_box((facets.parent.is_some(), facets.cache.is_some(), facets.context_ref.is_some()));
         black_box((facets.prefix.len(), facets.metadata.len(), facets.end.is_some(), facets.context.is_some()));
-        black_box((facets.last_turn.as_ref().map(|t| t.dp_rank), book.drift, listings.forget_at));
+        black_box((facets.last_turn.as_ref().map(|t| t.dp_rank), book.drift, kept.listings.forget_at));
     }
 
     /// Reads what it points to.
@@ -165,7 +165,7 @@ impl Tenant {
     /// Reads a session's vector, and what is listed of it.
     pub(super) fn warm(&self, session: &Session, id: &str) {
         if let Some(index) = session.facets.context.as_ref().and_then(|context| self.spaces.get(&context.space)) {
-            index.warm(id, session.slot);
+            index.warm(id, session.kept.slot);
         }
         if let Some(user) = session.facets.user.as_ref().and_then(|user| self.users.get(&user.value)) {
             black_box(user.first().map(|(at, id)| (*at, id.as_str().as_bytes()[0])));
@@ -188,7 +188,10 @@ impl Tenant {
 
     /// The embedding stored of a session, with its space.
     pub fn vector(&self, id: &SessionId) -> Option<(&Name, UnitVector)> {
-        let space = &self.sessions.get(id)?.facets.context.as_ref()?.space;
+        let space = match self.sessions.get(id) {
+            Some(session) => &session.facets.context.as_ref()?.space,
+            None => self.packed.get(id)?.space.as_ref()?,
+        };
         let bits = self.spaces.get(space)?.vector(id)?;
         Some((space, UnitVector::from_bits(bits).ok()?))
     }

@@ -25,6 +25,7 @@ impl Engine {
     /// Writes a session's state as of this record. Nothing happens if it is gone.
     pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
         let now = self.stream_time;
+        self.store.wake(tenant, id);
         let Some(Tenant { sessions, claims, .. }) = self.store.tenants.get_mut(tenant) else { return };
         let taken_up_by = claims.get(id).and_then(|takers| takers.first()).map(|(_, taker)| taker);
         let Some(session) = sessions.get_mut(id) else { return };
@@ -32,7 +33,7 @@ impl Engine {
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
         let view = lens.published(id, &session.facets, &session.book, taken_up_by);
-        let (key, hash) = (write_key(step, tenant, id), &mut session.state_hash);
+        let (key, hash) = (write_key(step, tenant, id), &mut session.kept.state_hash);
         let body = step.effects.write(|bytes| encode::state(bytes, &view, &session.facets, &session.book));
         ledger::account(&mut self.ledger.states, hash, hash_written(step, key, body));
         match self.settings.output {
@@ -55,12 +56,12 @@ impl Engine {
         mut session: Session,
     ) {
         let key = keys::session(tenant, id);
-        if session.state_hash != 0 {
-            ledger::account(&mut self.ledger.states, &mut session.state_hash, 0);
+        if session.kept.state_hash != 0 {
+            ledger::account(&mut self.ledger.states, &mut session.kept.state_hash, 0);
             step.effects.put(Topic::States, &key, OutValue::Tombstone, Vec::new());
         }
-        if session.vector_hash != 0 {
-            ledger::account(&mut self.ledger.vectors, &mut session.vector_hash, 0);
+        if session.kept.vector_hash != 0 {
+            ledger::account(&mut self.ledger.vectors, &mut session.kept.vector_hash, 0);
             step.effects.put(Topic::Vectors, &key, OutValue::Tombstone, Vec::new());
         }
         for (family, segments) in &session.facets.prefix {
@@ -80,8 +81,8 @@ impl Engine {
         from_block: u64,
     ) {
         let key = BookKey::prefix(tenant, id, family, from_block);
-        let chains = self.store.session(tenant, id).map(|session| &session.facets.prefix);
-        let segment = chains.and_then(|chains| chains.get(family)?.get(&from_block)).cloned();
+        let session = self.store.session(tenant, id);
+        let segment = session.and_then(|session| session.facets.prefix.get(family)?.get(&from_block).cloned());
         match segment {
             Some(segment) => {
                 let row = encode::PrefixRow { family: family.clone(), from_block, segment };
@@ -119,7 +120,7 @@ pub(super) fn write_vector(
     let write = |bytes: &mut Vec<u8>| encode::vector(bytes, &context.space, context.covers_turn, &context.vector);
     let key = write_key(step, tenant, id);
     let body = step.effects.write(write);
-    ledger::account(&mut ledger.vectors, &mut session.vector_hash, hash_written(step, key, body));
+    ledger::account(&mut ledger.vectors, &mut session.kept.vector_hash, hash_written(step, key, body));
     step.effects.put_written(Topic::Vectors, key, body);
 }
 

@@ -31,6 +31,11 @@ impl Output {
     pub(super) fn read<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, DatumFault> {
         positional::read(bytes)
     }
+
+    /// Reads what a datum begins with; what follows is handed over.
+    pub(super) fn read_head<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<(T, &'de [u8]), DatumFault> {
+        positional::read_head(bytes)
+    }
 }
 
 macro_rules! outputs {

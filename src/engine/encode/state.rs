@@ -18,11 +18,14 @@ use crate::model::stamp::{Register, Stamp};
 /// Appends the Avro body of a state: the public view, then everything the next fold needs except the vector
 /// and the prefix segments, which have records of their own.
 pub fn state(bytes: &mut Vec<u8>, view: &Published<'_>, facets: &Facets, book: &Book) {
-    let mut writer = StateWriter { out: Writer::new(bytes), stamps: stamp_table(facets, book), copy: None };
+    let mut writer = StateWriter::new(bytes, facets, book);
     writer.public(view);
-    writer.registers(facets);
-    writer.collections(facets);
-    writer.book(book);
+    writer.fold(facets, book);
+}
+
+/// Appends what a state's body ends with: its field `fold`.
+pub fn fold(bytes: &mut Vec<u8>, facets: &Facets, book: &Book) {
+    StateWriter::new(bytes, facets, book).fold(facets, book);
 }
 
 type StampTable<'a> = SmallVec<[&'a Arc<Stamp>; 8]>;
@@ -46,7 +49,17 @@ struct StateWriter<'a, 'b> {
     copy: Option<(&'a Arc<KvCopy>, Range<usize>)>,
 }
 
-impl<'a> StateWriter<'a, '_> {
+impl<'a, 'b> StateWriter<'a, 'b> {
+    fn new(bytes: &'b mut Vec<u8>, facets: &'a Facets, book: &'a Book) -> StateWriter<'a, 'b> {
+        StateWriter { out: Writer::new(bytes), stamps: stamp_table(facets, book), copy: None }
+    }
+
+    fn fold(&mut self, facets: &'a Facets, book: &'a Book) {
+        self.registers(facets);
+        self.collections(facets);
+        self.book(book);
+    }
+
     fn public(&mut self, view: &'a Published<'_>) {
         self.out.text(view.tenant.as_str());
         self.out.text(view.session.as_str());

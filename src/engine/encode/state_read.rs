@@ -19,7 +19,7 @@ use crate::model::time::{EventTime, Millis};
 
 /// A session as read back. Its prefix segments and its vector come from records of their own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Restored {
+pub struct Restored<'b> {
     /// Its tenant.
     pub tenant: TenantId,
     /// The session.
@@ -28,19 +28,28 @@ pub struct Restored {
     pub facets: Facets,
     /// Its bookkeeping.
     pub book: Book,
+    /// The bytes of both.
+    pub fold: &'b [u8],
 }
 
 /// Reads the Avro body of a state record.
-pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
-    let record: StateRecord<'_> = STATE.read(bytes)?;
-    let fold = &record.fold;
-    let stamps = fold.stamps.iter().map(read_stamp).collect::<Read<Vec<_>>>()?;
+pub fn decode_state(bytes: &[u8]) -> Result<Restored<'_>, DecodeError> {
+    let (head, fold): (StateHead<'_>, _) = STATE.read_head(bytes)?;
+    let (facets, book) = decode_fold(fold)?;
     Ok(Restored {
-        tenant: id("tenant_id", TenantId::new(record.tenant_id))?,
-        session: id("session_id", SessionId::new(record.session_id))?,
-        facets: facets(fold, &stamps)?,
-        book: book(fold, &stamps)?,
+        tenant: id("tenant_id", TenantId::new(head.tenant_id))?,
+        session: id("session_id", SessionId::new(head.session_id))?,
+        facets,
+        book,
+        fold,
     })
+}
+
+/// Reads the field `fold` of a state.
+pub fn decode_fold(bytes: &[u8]) -> Result<(Facets, Book), DecodeError> {
+    let fold: Fold<&str> = STATE.read(bytes)?;
+    let stamps = list(&fold.stamps, read_stamp)?;
+    Ok((facets(&fold, &stamps)?, book(&fold, &stamps)?))
 }
 
 pub(super) fn read_stamp(record: &StampRecord<&str>) -> Read<Arc<Stamp>> {

@@ -10,9 +10,10 @@ use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::stamp::Stamp;
 
-/// A state as it is read back: who it is of, and the fold. The public fields in between are passed over.
+/// What a state begins with, as it is read back: who it is of. The other public fields are passed over, and after them
+/// comes the fold.
 #[derive(Deserialize)]
-pub(super) struct StateRecord<'a> {
+pub(super) struct StateHead<'a> {
     pub tenant_id: &'a str,
     pub session_id: &'a str,
     _user_id: Option<Unread>,
@@ -35,8 +36,6 @@ pub(super) struct StateRecord<'a> {
     _gapped: bool,
     _open_suggestions: Passed<Unread>,
     _as_of: PositionRecord,
-    #[serde(borrow)]
-    pub fold: Fold<&'a str>,
 }
 
 /// An entry of a map: it lies there as a record of two fields would.

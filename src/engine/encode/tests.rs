@@ -61,6 +61,11 @@ proptest! {
         prop_assert_eq!(restored.book.drift.to_bits(), book.drift.to_bits());
         prop_assert_eq!(&restored.book, &book);
         prop_assert_eq!(&restored.facets, &facets);
+        // What a session is packed into is what its record ends with.
+        let mut packed = Vec::new();
+        fold(&mut packed, &facets, &book);
+        prop_assert_eq!(restored.fold, &packed[..]);
+        prop_assert!(decode_fold(&packed).unwrap() == (facets.clone(), book.clone()) || book.drift.is_nan());
         // What is restored writes the same bytes again.
         prop_assert_eq!(state(&view, &restored.facets, &restored.book), bytes);
     }
@@ -272,7 +277,8 @@ fn state_json_is_the_contract_form() {
 fn old_bytes_still_decode() {
     let bytes = |text: &str| hex::decode(text.split_whitespace().collect::<String>()).unwrap();
     let (_, facets, book) = super::sample::session();
-    let restored = decode_state(&bytes(include_str!("../../../tests/data/state.hex"))).unwrap();
+    let old = bytes(include_str!("../../../tests/data/state.hex"));
+    let restored = decode_state(&old).unwrap();
     assert_eq!((restored.facets, restored.book), (facets, book));
     let [recovery, transfer] = super::sample::suggestions();
     let old = bytes(include_str!("../../../tests/data/recovery.hex"));

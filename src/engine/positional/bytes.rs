@@ -30,8 +30,18 @@ impl<'b> Reader<'b> {
         match (read(&mut reader), reader.rest.len()) {
             (Ok(value), 0) => Ok(value),
             (Ok(_), left) => Err(DatumFault::Trailing(left)),
-            (Err(Malformed), left) => Err(DatumFault::Malformed(format!("byte {}", bytes.len() - left))),
+            (Err(Malformed), _) => Err(reader.fault(bytes)),
         }
+    }
+
+    /// Why `bytes`, of which this is left, cannot be read.
+    pub fn fault(&self, bytes: &[u8]) -> DatumFault {
+        DatumFault::Malformed(format!("byte {}", bytes.len() - self.left()))
+    }
+
+    /// What is left.
+    pub fn rest(&self) -> &'b [u8] {
+        self.rest
     }
 
     /// Number of bytes left.

@@ -14,7 +14,7 @@ mod record;
 mod write;
 
 pub(crate) use bytes::{Malformed, Reader};
-pub(crate) use read::read;
+pub(crate) use read::{read, read_head};
 pub(crate) use record::{Positional, read_front, read_record, records};
 pub(crate) use write::{Writer, write};
 

@@ -11,6 +11,15 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Datu
     Reader::whole(bytes, |reader| T::deserialize(reader))
 }
 
+/// Reads a value that more bytes follow, and hands these over.
+pub(crate) fn read_head<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, &'de [u8]), DatumFault> {
+    let mut reader = Reader::new(bytes);
+    match T::deserialize(&mut reader) {
+        Ok(value) => Ok((value, reader.rest())),
+        Err(Malformed) => Err(reader.fault(bytes)),
+    }
+}
+
 impl de::Error for Malformed {
     fn custom<T: std::fmt::Display>(_: T) -> Malformed {
         Malformed

@@ -42,7 +42,8 @@ pub struct Ask<'a> {
 /// Decides. `None`: nothing is likely enough to be worth suggesting.
 pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let tenant = scene.store.tenants.get(ask.tenant)?;
-    let asking = ask.session.and_then(|id| tenant.sessions.get(id)).map(|session| &**session);
+    let asking = ask.session.and_then(|id| tenant.session(id));
+    let asking = asking.as_deref();
     let floor = scene.settings.policy.floor;
     let mut rejected = Vec::new();
     let mut own = None;
@@ -103,8 +104,8 @@ fn others(
     nominated.extend(latest.map(|(_, id)| id.clone()));
     let mut candidates = Vec::new();
     for id in nominated {
-        let Some(session) = tenant.sessions.get(&id) else { continue };
-        if !is_candidate(ask, asking, &id, session) {
+        let Some(session) = tenant.session(&id) else { continue };
+        if !is_candidate(ask, asking, &id, &session) {
             continue;
         }
         let declared = asking.is_some_and(|asking| takes_up(asking, &id));
@@ -113,7 +114,7 @@ fn others(
             continue;
         }
         let similarity = context.and_then(|(space, vector)| tenant.spaces.get(space)?.similarity(vector, &id));
-        candidates.push(other(scene, &id, session, asking, similarity, declared));
+        candidates.push(other(scene, &id, &session, asking, similarity, declared));
     }
     candidates
 }

@@ -8,6 +8,7 @@ use super::score::{Features, recency, score};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
 use crate::engine::index::{Consent, Hit, Wanted};
+use crate::engine::packed::Seen;
 use crate::engine::store::{Session, Tenant};
 use crate::engine::view::{base_status, scope};
 use crate::model::event::EndReason;
@@ -41,17 +42,17 @@ pub struct Ask<'a> {
 
 struct Neighbour<'a> {
     hit: Hit,
-    session: &'a Session,
+    session: Seen<'a>,
 }
 
 /// Decides for a session with an embedding: at most one of each plan, best first by plan order.
 pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
-    let Some(asking) = tenant.sessions.get(ask.session) else { return Vec::new() };
-    let neighbours = neighbours(scene, tenant, ask, asking);
+    let Some(asking) = tenant.session(ask.session) else { return Vec::new() };
+    let neighbours = neighbours(scene, tenant, ask, &asking);
     let floor = scene.settings.policy.floor;
-    let adapter = vote(scene, ask.tenant, asking, &neighbours);
-    let context = refer(scene, ask, asking, &neighbours);
+    let adapter = vote(scene, ask.tenant, &asking, &neighbours);
+    let context = refer(scene, ask, &asking, &neighbours);
     adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
@@ -61,7 +62,7 @@ fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: 
     let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
     let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
     near.filter_map(|hit| {
-        let session = tenant.sessions.get(&hit.session)?;
+        let session = tenant.session(&hit.session)?;
         Some(Neighbour { hit, session })
     })
     .collect()
@@ -79,7 +80,7 @@ struct Tally {
 /// the session has not completed yet. It needs `adapter_vote` sessions, and more for it than against.
 fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let mut tallies: BTreeMap<&Adapter, Tally> = BTreeMap::new();
-    for neighbour in neighbours.iter().filter(|n| same_model(asking, n.session)) {
+    for neighbour in neighbours.iter().filter(|n| same_model(asking, &n.session)) {
         let Some(adapter) = active_adapter(&neighbour.session.facets) else { continue };
         let tally = tallies.entry(adapter).or_default();
         match went(scene, tenant, neighbour) {
@@ -102,7 +103,7 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
     }
     let speaks_for = |n: &&Neighbour<'_>| {
         active_adapter(&n.session.facets) == Some(adapter)
-            && same_model(asking, n.session)
+            && same_model(asking, &n.session)
             && went(scene, tenant, n) != Went::Badly
     };
     let nearest = neighbours.iter().find(speaks_for)?;
@@ -162,7 +163,7 @@ enum Went {
 
 /// How a session went: completed is well; broken off and not taken up, cancelled or terminated is badly.
 fn went(scene: &Scene<'_>, tenant: &TenantId, neighbour: &Neighbour<'_>) -> Went {
-    let session = neighbour.session;
+    let session = &neighbour.session;
     match base_status(&session.facets) {
         Some(Status::Ended) => match session.facets.end.as_ref().and_then(|r| r.value) {
             Some(EndReason::Completed) => Went::Well,

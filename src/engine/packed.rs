@@ -1,0 +1,175 @@
+//! Sessions at rest. Of very many sessions few are busy: one that was left alone for a while is packed into the bytes
+//! of its fold, as its state record has them, and opened again when something is to change in it.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::ops::Deref;
+
+use crate::engine::encode;
+use crate::engine::index::SlotHint;
+use crate::engine::ledger::WrittenHash;
+use crate::engine::listings::Listings;
+use crate::engine::store::{Session, Store, Tenant};
+use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::prefix::PrefixFamily;
+use crate::model::session::{Book, Facets, PrefixSegment};
+use crate::model::time::{EventTime, Millis};
+
+/// A session is packed when the stream went on for so long without it.
+const REST_AFTER: Millis = Millis(60_000);
+/// Sessions that are held open, however busy: the one left alone longest is packed then.
+const MOST_OPEN: usize = 32_768;
+/// Sessions looked at, to be packed, in one go.
+const AT_ONCE: usize = 2048;
+
+/// What a session has beside its facets and its book, open or packed.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Hash of its last state record.
+    pub state_hash: WrittenHash,
+    /// Hash of its last vector record.
+    pub vector_hash: WrittenHash,
+    /// Where its vector lay last.
+    pub(super) slot: SlotHint,
+    pub(super) listings: Listings,
+    /// Instants at which its idle and forget deadlines are entered.
+    pub(super) entered: (Option<EventTime>, Option<EventTime>),
+}
+
+/// A session at rest.
+#[derive(Debug, Default)]
+pub struct Packed {
+    fold: Box<[u8]>,
+    /// Prefix chains: they have records of their own.
+    pub(super) prefix: BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>,
+    /// Space of its embedding.
+    pub(super) space: Option<Name>,
+    pub(super) kept: Kept,
+}
+
+/// A session as it is seen, open or packed.
+pub enum Seen<'s> {
+    /// As it is held.
+    Open(&'s Session),
+    /// Unpacked for this look, without what is kept beside.
+    Unpacked(Box<Session>),
+}
+
+impl Deref for Seen<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        match self {
+            Seen::Open(session) => session,
+            Seen::Unpacked(session) => session,
+        }
+    }
+}
+
+impl Packed {
+    /// Packs a session, by way of `scratch`.
+    fn new(session: Session, scratch: &mut Vec<u8>) -> Packed {
+        let Session { facets, book, kept } = session;
+        scratch.clear();
+        encode::fold(scratch, &facets, &book);
+        let mut packed = Packed { kept, ..Packed::default() };
+        packed.hold(scratch, &facets);
+        packed.prefix = facets.prefix;
+        packed
+    }
+
+    /// Holds the bytes of a fold, which can be read, and of which these are the facets.
+    pub(super) fn hold(&mut self, fold: &[u8], facets: &Facets) {
+        self.fold = fold.into();
+        self.space = facets.context.as_ref().map(|context| context.space.clone());
+    }
+
+    /// Its facets without their prefix chains, and its book.
+    pub(super) fn read(&self) -> (Facets, Book) {
+        encode::decode_fold(&self.fold).unwrap_or_else(|fault| unreachable!("what was packed unpacks: {fault}"))
+    }
+
+    pub(super) fn open(self) -> Session {
+        let (mut facets, book) = self.read();
+        facets.prefix = self.prefix;
+        Session { facets, book, kept: self.kept }
+    }
+
+    fn view(&self) -> Session {
+        let (mut facets, book) = self.read();
+        facets.prefix.clone_from(&self.prefix);
+        Session { facets, book, kept: Kept::default() }
+    }
+
+    /// Reads what will be unpacked.
+    pub(super) fn warm(&self) {
+        self.fold.chunks(64).for_each(|line| _ = black_box(line[0]));
+        black_box((self.kept.state_hash, self.kept.listings.forget_at));
+    }
+}
+
+impl Tenant {
+    /// One session, to look at.
+    pub fn session(&self, id: &SessionId) -> Option<Seen<'_>> {
+        match self.sessions.get(id) {
+            Some(session) => Some(Seen::Open(session)),
+            None => self.packed.get(id).map(|packed| Seen::Unpacked(Box::new(packed.view()))),
+        }
+    }
+
+    /// The ids of all sessions, in no order.
+    pub fn ids(&self) -> impl Iterator<Item = &SessionId> {
+        self.sessions.keys().chain(self.packed.keys())
+    }
+
+    /// No session is held.
+    pub fn is_deserted(&self) -> bool {
+        self.sessions.is_empty() && self.packed.is_empty()
+    }
+
+    /// What is kept of a session beside its facets and its book.
+    pub(super) fn kept_mut(&mut self, id: &SessionId) -> Option<&mut Kept> {
+        match self.sessions.get_mut(id) {
+            Some(session) => Some(&mut session.kept),
+            None => self.packed.get_mut(id).map(|packed| &mut packed.kept),
+        }
+    }
+
+    /// Takes a session out, opened.
+    pub(super) fn take(&mut self, id: &SessionId) -> Option<Box<Session>> {
+        self.sessions.remove(id).or_else(|| self.packed.remove(id).map(|packed| Box::new(packed.open())))
+    }
+}
+
+impl Store {
+    /// Opens a session if it is packed.
+    pub(super) fn wake(&mut self, tenant_id: &TenantId, id: &SessionId) {
+        let Some(tenant) = self.tenants.get_mut(tenant_id) else { return };
+        if let Some((id, packed)) = tenant.packed.remove_entry(id) {
+            let session = packed.open();
+            self.open.push_back((session.book.as_of_time, tenant_id.clone(), id.clone()));
+            tenant.sessions.insert(id, Box::new(session));
+        }
+    }
+
+    /// Packs sessions that were left alone, and some that were not if too many are open. `now`: stream time.
+    pub(super) fn pack_idle(&mut self, now: EventTime) {
+        let Store { tenants, open, .. } = self;
+        let mut scratch = Vec::new();
+        for _ in 0..AT_ONCE {
+            let crowded = open.len() > MOST_OPEN;
+            let Some((_, tenant_id, id)) = open.pop_front_if(|(at, ..)| crowded || at.plus(REST_AFTER) <= now) else {
+                return;
+            };
+            let Some(tenant) = tenants.get_mut(&tenant_id) else { continue };
+            let Some(session) = tenant.sessions.get(&id) else { continue };
+            let changed_at = session.book.as_of_time;
+            if !crowded && changed_at.plus(REST_AFTER) > now {
+                open.push_back((changed_at, tenant_id, id));
+                continue;
+            }
+            let Some((id, session)) = tenant.sessions.remove_entry(&id) else { continue };
+            tenant.packed.insert(id, Box::new(Packed::new(*session, &mut scratch)));
+        }
+    }
+}
