@@ -6,7 +6,8 @@
 //! sessions of 40 tenants; every session's first context is searched for. Copy loop and service run as processes of their
 //! own with two workers over eight partitions, in turn, and the middle half of what they do counts. The broker, and
 //! the rest of this program, share the machine with them.
-//! `--quick` takes less than two minutes. Figures also go to `target/bench/pipeline.json`, and a picture of them to
+//! `--quick` takes less than two minutes; `--only throughput`, `--only latency` and `--only sizes` do a part of it, where
+//! latency is measured at the given rates alone. Figures also go to `target/bench/pipeline.json`, and a picture of them to
 //! `target/bench/pipeline.svg`.
 
 #[path = "pipeline_bench/copy.rs"]
@@ -45,6 +46,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BROKER: (&str, &str) =
     ("-Xmx1g -XX:TieredStopAtLevel=4", "group.initial.rebalance.delay.ms=1000\nlog.index.size.max.bytes=10485760\n");
 
+const PARTS: [&str; 3] = ["throughput", "latency", "sizes"];
+const WARM_UP_RATE: usize = 2000;
+
 /// How much is done.
 struct Plan {
     sessions: usize,
@@ -54,6 +58,8 @@ struct Plan {
     /// Whether half the rate of the first part is one of them.
     half: bool,
     span: Duration,
+    /// For how long the broker is warmed up for them.
+    warm_up: Duration,
     sizes: &'static [usize],
     /// Turns that show what an event costs among so many sessions.
     more: usize,
@@ -66,6 +72,7 @@ const WHOLE: Plan = Plan {
     rates: &[500, 2000],
     half: true,
     span: Duration::from_secs(20),
+    warm_up: Duration::from_secs(60),
     sizes: &[20_000, 100_000, 1_000_000],
     more: 160_000,
 };
@@ -77,6 +84,7 @@ const QUICK: Plan = Plan {
     rates: &[2000],
     half: false,
     span: Duration::from_secs(10),
+    warm_up: Duration::from_secs(15),
     sizes: &[20_000],
     more: 40_000,
 };
@@ -89,13 +97,18 @@ fn main() {
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let plan = if quick { QUICK } else { WHOLE };
     let broker = OwnBroker::start_with(BROKER.0, BROKER.1).unwrap_or_else(|fault| panic!("starting a broker: {fault}"));
-    let throughput = throughput(&broker.addresses, &plan);
-    let latency = latency(&broker.addresses, &plan, throughput["rekindle"]["events_per_s"].as_f64().unwrap_or(0.0));
-    let sizes = sizes(&broker.addresses, &plan);
+    let only = arguments.iter().position(|argument| argument == "--only").and_then(|at| arguments.get(at + 1));
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
+    assert!(PARTS.iter().any(|part| wanted(part)), "--only takes one of {PARTS:?}");
+    let throughput = wanted(PARTS[0]).then(|| throughput(&broker.addresses, &plan));
+    let most = throughput.as_ref().and_then(|figures| figures["rekindle"]["events_per_s"].as_f64());
+    let latency = wanted(PARTS[1]).then(|| latency(&broker.addresses, &plan, most));
+    let sizes = wanted(PARTS[2]).then(|| sizes(&broker.addresses, &plan));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("target/bench");
-    let picture = picture_of(&throughput);
-    std::fs::write(folder.join("pipeline.svg"), picture).expect("target/bench/pipeline.svg");
+    if let Some(throughput) = &throughput {
+        std::fs::write(folder.join("pipeline.svg"), picture_of(throughput)).expect("target/bench/pipeline.svg");
+    }
     let figures = json!({ "quick": quick, "throughput": throughput, "latency": latency, "sizes": sizes });
     std::fs::write(folder.join("pipeline.json"), format!("{figures:#}\n")).expect("target/bench/pipeline.json");
 }
@@ -116,7 +129,7 @@ fn throughput(brokers: &str, plan: &Plan) -> Value {
     stage::drop_outputs(brokers, &settings);
     let (mut copies, mut serves) = (Vec::new(), Vec::new());
     println!("{suggestions} suggestions; {bytes} bytes out an event");
-    println!("                  events/s   us of CPU an event   peak MiB");
+    println!("                  events/s   us of CPU an event   peak MiB   stolen %");
     for _ in 0..plan.rounds {
         copies.push(copied(brokers, &input, bytes, total));
         row(NAMES[0], copies[copies.len() - 1]);
@@ -135,13 +148,16 @@ fn throughput(brokers: &str, plan: &Plan) -> Value {
 }
 
 fn row(name: &str, pace: Pace) {
-    let Pace { events_per_s, cpu_us_an_event, peak_mib } = pace;
-    println!("{name:15} {events_per_s:>10.0} {cpu_us_an_event:>20.1} {peak_mib:>10.0}");
+    let Pace { events_per_s, cpu_us_an_event, peak_mib, stolen } = pace;
+    println!("{name:15} {events_per_s:>10.0} {cpu_us_an_event:>20.1} {peak_mib:>10.0} {stolen:>10.0}");
 }
 
 fn figures(pace: Pace) -> Value {
-    let Pace { events_per_s, cpu_us_an_event, peak_mib } = pace;
-    json!({ "events_per_s": events_per_s, "cpu_us_an_event": cpu_us_an_event, "peak_mib": peak_mib })
+    let Pace { events_per_s, cpu_us_an_event, peak_mib, stolen } = pace;
+    json!({
+        "events_per_s": events_per_s, "cpu_us_an_event": cpu_us_an_event, "peak_mib": peak_mib,
+        "stolen_percent": stolen,
+    })
 }
 
 /// Through the service: its pace, and its settings.
@@ -170,16 +186,23 @@ fn median(mut paces: Vec<Pace>) -> Pace {
     paces[paces.len() / 2]
 }
 
-fn latency(brokers: &str, plan: &Plan, most: f64) -> Value {
-    println!("\nevent to suggestion   p50 ms   p99 ms   p99.9 ms   timed, of");
-    let half = plan.half.then_some((most / 2.0) as usize);
+fn latency(brokers: &str, plan: &Plan, most: Option<f64>) -> Value {
+    println!("\nevent to suggestion   p50 ms   p99 ms   p99.9 ms   timed, of   ms a transaction   stolen %");
+    let half = most.filter(|_| plan.half).map(|most| (most / 2.0) as usize);
+    // A broker that was just started compiles itself while it works; small transactions have hardly been made yet.
+    latency::measure(brokers, WARM_UP_RATE, plan.warm_up, WORKERS);
     let measured = plan.rates.iter().copied().chain(half).map(|rate| {
         let latency = latency::measure(brokers, rate, plan.span, WORKERS);
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| latency.at(share));
         let (timed, due) = (latency.count(), latency.due);
-        println!("{rate:>10} events/s {p50:>8.1} {p99:>8.1} {p999:>10.1} {timed:>7} {due}");
+        let each = latency.transaction_ms.unwrap_or(f64::NAN);
+        println!(
+            "{rate:>10} events/s {p50:>8.1} {p99:>8.1} {p999:>10.1} {timed:>7} {due:<7} {each:>10.1} {:>10.0}",
+            latency.stolen
+        );
         json!({
             "events_per_s": rate, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "timed": timed, "due": due,
+            "transaction_ms": latency.transaction_ms, "stolen_percent": latency.stolen,
         })
     });
     measured.collect()
@@ -187,7 +210,7 @@ fn latency(brokers: &str, plan: &Plan, most: f64) -> Value {
 
 /// Restore, memory and the cost of an event by the number of sessions.
 fn sizes(brokers: &str, plan: &Plan) -> Value {
-    println!("\n  sessions   us of CPU an event   events/s   bytes a session   ready after s   restored/s");
+    println!("\n  sessions   us of CPU an event   events/s   bytes a session   ready after s   restored/s   stolen %");
     let settings = stage::settings(brokers, "empty", None);
     Service::start(&settings).ready_and_stop();
     // Started again, as those that restore.
@@ -209,15 +232,18 @@ fn sizes(brokers: &str, plan: &Plan) -> Value {
         let bytes = (used.now_mib - idle.now_mib) * (1 << 20) as f64 / sessions as f64;
         let restored = sessions as f64 / (ready_s - empty_s);
 
-        // Once more, to go on.
-        stage::produce(brokers, input, (0..plan.more).map(|n| (n * 7 % sessions, 2 + n / sessions)));
-        let service = Service::start(&settings);
-        let pace = progress.pace(service.instance.pid(), done, done + plan.more as i64);
+        // Once more, to go on when all is restored.
+        let service = Service::start_ready(&settings);
+        let more = (0..plan.more).map(|n| (n * 7 % sessions, 2 + n / sessions));
+        let pace = std::thread::scope(|scope| {
+            scope.spawn(|| stage::produce(brokers, input, more));
+            progress.pace(service.instance.pid(), done, done + plan.more as i64)
+        });
         done += plan.more as i64;
         service.stop();
-        let Pace { events_per_s, cpu_us_an_event, .. } = pace;
+        let Pace { events_per_s, cpu_us_an_event, stolen, .. } = pace;
         println!(
-            "{sessions:>10} {cpu_us_an_event:>20.1} {events_per_s:>10.0} {bytes:>17.0} {ready_s:>15.2} {restored:>12.0}"
+            "{sessions:>10} {cpu_us_an_event:>20.1} {events_per_s:>10.0} {bytes:>17.0} {ready_s:>15.2} {restored:>12.0} {stolen:>10.0}"
         );
         stage::drop_outputs(brokers, &settings);
         json!({

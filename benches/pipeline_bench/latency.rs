@@ -1,20 +1,23 @@
 //! How long a suggestion takes: from the moment a producer hands its event over to the moment a `read_committed`
 //! consumer has the suggestion. Every tenth event interrupts a session, which publishes one, and it is these that are
 //! timed.
-#![allow(dead_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rekindle::engine::EngineSettings;
 use rekindle::engine::encode::{SuggestionKind, decode_suggestion, strip_frame};
 use rekindle::telemetry::Metrics;
 
 use super::load::{self, PARTITIONS, Writer};
 use super::support::{clients, events};
+use super::watch::Stolen;
 
 const SESSIONS: usize = 1000;
 /// What is not counted at the beginning.
@@ -22,11 +25,12 @@ const WARM_UP: Duration = Duration::from_secs(5);
 
 /// What was measured.
 pub struct Latency {
-    pub rate: usize,
     /// Sorted, ms.
     times: Vec<f64>,
-    /// Transactions, and the mean time of one in ms.
-    pub transactions: Option<(f64, f64)>,
+    /// Mean time of a transaction, ms.
+    pub transaction_ms: Option<f64>,
+    /// Processor time that other machines took meanwhile, percent.
+    pub stolen: f64,
     /// Suggestions that should have come.
     pub due: usize,
 }
@@ -59,7 +63,9 @@ pub fn measure(brokers: &str, rate: usize, span: Duration, workers: usize) -> La
         let (done, brokers, topic) = (Arc::clone(&done), brokers.to_owned(), settings.topics.recovery.clone());
         std::thread::spawn(move || read(&brokers, &topic, &done))
     };
+    let stolen = Stolen::now();
     let due = produce(brokers, &settings.topics.events, rate, span);
+    let stolen = stolen.percent_since();
     std::thread::sleep(Duration::from_secs(2));
     done.store(true, Ordering::Relaxed);
     let mut times = reader.join().expect("the reader");
@@ -68,40 +74,61 @@ pub fn measure(brokers: &str, rate: usize, span: Duration, workers: usize) -> La
     let text = metrics.render();
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
     let (sum, count) = (value("rekindle_transaction_seconds_sum"), value("rekindle_transaction_seconds_count"));
-    let transactions = sum.zip(count).map(|(sum, count)| (count, sum / count * 1000.0));
-    Latency { rate, times, transactions, due }
+    let transaction_ms = sum.zip(count).map(|(sum, count)| sum / count * 1000.0);
+    Latency { times, transaction_ms, stolen, due }
 }
 
 /// Sends at an even pace; returns how many interruptions were due after the warm-up.
 fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
     let producer = clients::producer(brokers);
     let count = (span.as_secs_f64() * rate as f64) as usize;
+    let due = |n: usize| Duration::from_secs_f64(n as f64 / rate as f64);
     let contexts: Vec<Vec<f32>> = (0..SESSIONS).map(|session| load::context(session, 0).collect()).collect();
     let (mut interrupted, mut turn) = (Writer::interrupted(), Writer::turn());
-    let (begun, begun_at) = (Instant::now(), events::now_ms());
-    let mut timed = 0;
-    for n in 0..count {
-        let due = Duration::from_secs_f64(n as f64 / rate as f64);
-        // The client has a thread of its own; a poll of less than a millisecond would only spin.
-        std::thread::sleep(due.saturating_sub(begun.elapsed()));
-        producer.poll(Duration::ZERO);
+    // Written beforehand, so that it takes nothing from the service and the broker.
+    let lead = Duration::from_micros(50 * count as u64) + Duration::from_secs(1);
+    let (begin, begin_at) = (Instant::now() + lead, events::now_ms() + lead.as_millis() as i64);
+    let mut write = |n: usize| {
         let session = (n / 10) % SESSIONS;
         // As of when it is due: what this program is late counts too.
-        let at = begun_at + due.as_millis() as i64;
-        let event = match n % 10 {
+        let at = begin_at + due(n).as_millis() as i64;
+        match n % 10 {
             9 => interrupted.write(session, n, at, std::iter::empty()),
             _ => turn.write(session, n, at, contexts[session].iter().copied()),
-        };
-        timed += usize::from(n % 10 == 9 && due > WARM_UP);
-        clients::send(&producer, BaseRecord::to(topic).key(load::tenant(session)).payload(&event[..]));
+        }
+    };
+    let events: Vec<Vec<u8>> = (0..count).map(&mut write).collect();
+    for (n, event) in events.iter().enumerate() {
+        // The client has a thread of its own; a poll of less than a millisecond would only spin.
+        std::thread::sleep((begin + due(n)).saturating_duration_since(Instant::now()));
+        producer.poll(Duration::ZERO);
+        let tenant = load::tenant((n / 10) % SESSIONS);
+        clients::send(&producer, BaseRecord::to(topic).key(tenant).payload(&event[..]));
     }
     producer.flush(Duration::from_secs(10)).expect("acknowledged");
-    timed
+    (0..count).filter(|n| n % 10 == 9 && due(*n) > WARM_UP).count()
+}
+
+/// A consumer as the users of suggestions have one.
+fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "unused")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .create()
+        .expect("consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&list).expect("assign");
+    consumer
 }
 
 /// Latencies in ms of the suggestions that interruptions set off, those of the warm-up left out.
 fn read(brokers: &str, topic: &str, done: &AtomicBool) -> Vec<f64> {
-    let consumer = clients::reader(brokers, topic, 0..PARTITIONS);
+    let consumer = consumer(brokers, topic);
     let mut first = None;
     let mut times = Vec::new();
     while !done.load(Ordering::Relaxed) {

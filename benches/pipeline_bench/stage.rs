@@ -99,6 +99,13 @@ impl Service {
         Service { instance, port, started }
     }
 
+    /// The same, and waits until it is ready.
+    pub fn start_ready(settings: &RuntimeSettings) -> Service {
+        let mut service = Service::start(settings);
+        service.ready();
+        service
+    }
+
     /// Waits until it says it is ready; seconds since its start.
     fn ready(&mut self) -> f64 {
         loop {

@@ -34,6 +34,29 @@ pub fn usage(pid: u32) -> Usage {
     Usage { cpu_s: ticks / TICKS, peak_mib: mib("VmHWM:"), now_mib: mib("VmRSS:") }
 }
 
+/// Processor time of this machine that others were given while it was wanted here, of all there is, in ticks since the
+/// start: on a shared machine nothing else says why something took long.
+#[derive(Clone, Copy)]
+pub struct Stolen {
+    stolen: u64,
+    all: u64,
+}
+
+impl Stolen {
+    pub fn now() -> Stolen {
+        let text = std::fs::read_to_string("/proc/stat").expect("readable");
+        let line = text.lines().next().expect("a line");
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).map(|n| n.parse().expect("ticks")).collect();
+        Stolen { stolen: ticks[7], all: ticks[..8].iter().sum() }
+    }
+
+    /// The share since then, in percent.
+    pub fn percent_since(self) -> f64 {
+        let now = Stolen::now();
+        100.0 * (now.stolen - self.stolen) as f64 / (now.all - self.all).max(1) as f64
+    }
+}
+
 /// How fast a process works, and what it costs.
 #[derive(Clone, Copy)]
 pub struct Pace {
@@ -41,6 +64,8 @@ pub struct Pace {
     pub cpu_us_an_event: f64,
     /// The most memory it had so far.
     pub peak_mib: f64,
+    /// Processor time that other machines took meanwhile, percent.
+    pub stolen: f64,
 }
 
 /// How far a group has come.
@@ -70,13 +95,16 @@ impl Progress {
         };
         let quarter = (total - from) / 4;
         let (first, begun, before) = wait_for(from + quarter);
+        let stolen = Stolen::now();
         let (last, ended, after) = wait_for(total - quarter);
+        let stolen = stolen.percent_since();
         wait_for(total);
         let events = (last - first) as f64;
         Pace {
             events_per_s: events / (ended - begun).as_secs_f64(),
             cpu_us_an_event: (after.cpu_s - before.cpu_s) * 1e6 / events,
             peak_mib: usage(pid).peak_mib,
+            stolen,
         }
     }
 }

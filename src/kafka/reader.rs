@@ -83,7 +83,17 @@ impl StateReader {
         partition: PartitionId,
         each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
     ) -> Result<bool, KafkaError> {
-        self.read_at(topic, partition, KafkaOffset::Beginning, each)
+        read_at(&self.committed, topic, partition, KafkaOffset::Beginning, each)
+    }
+
+    /// Hands every record to `each`, in log order, committed or not.
+    pub fn read_uncommitted(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+        each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
+    ) -> Result<bool, KafkaError> {
+        read_at(&self.uncommitted, topic, partition, KafkaOffset::Beginning, each)
     }
 
     /// The same from an offset on, which must lie in the log or be its end.
@@ -94,37 +104,37 @@ impl StateReader {
         from: Offset,
         each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
     ) -> Result<bool, KafkaError> {
-        self.read_at(topic, partition, KafkaOffset::Offset(from.0), each)
+        read_at(&self.committed, topic, partition, KafkaOffset::Offset(from.0), each)
     }
+}
 
-    fn read_at(
-        &self,
-        topic: &str,
-        partition: PartitionId,
-        from: KafkaOffset,
-        mut each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
-    ) -> Result<bool, KafkaError> {
-        // One partition at a time: the end is reported with the partition's number only.
-        self.committed.assign(&at(topic, &[partition], from))?;
-        let outcome = loop {
-            match self.committed.poll(POLL) {
-                Some(Ok(message)) => {
-                    if !each(Some(&message)) {
-                        break Ok(false);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(true),
-                Some(Err(error)) => break Err(error),
-                None => {
-                    if !each(None) {
-                        break Ok(false);
-                    }
+fn read_at(
+    consumer: &BaseConsumer<PlainContext>,
+    topic: &str,
+    partition: PartitionId,
+    from: KafkaOffset,
+    mut each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
+) -> Result<bool, KafkaError> {
+    // One partition at a time: the end is reported with the partition's number only.
+    consumer.assign(&at(topic, &[partition], from))?;
+    let outcome = loop {
+        match consumer.poll(POLL) {
+            Some(Ok(message)) => {
+                if !each(Some(&message)) {
+                    break Ok(false);
                 }
             }
-        };
-        self.committed.unassign()?;
-        outcome
-    }
+            Some(Err(KafkaError::PartitionEOF(_))) => break Ok(true),
+            Some(Err(error)) => break Err(error),
+            None => {
+                if !each(None) {
+                    break Ok(false);
+                }
+            }
+        }
+    };
+    consumer.unassign()?;
+    outcome
 }
 
 /// Reads one partition forwards at the caller's pace: what is committed below an end.

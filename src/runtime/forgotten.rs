@@ -5,24 +5,27 @@
 //!
 //! The next transaction of the same id that reaches the same partitions decides it too, as it ends itself. So one is made
 //! that reaches all that is undecided, and is aborted: nobody can have seen anything of it. The engines go back to what is
-//! decided. Only where records are decided and offsets are not, the offsets are decided as the records are.
+//! decided. But the broker may have told some of the partitions, or the coordinator, that it is committed: then what is
+//! left is committed too, and with it a record without a key, a value or headers in each of its places.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 
 use super::publish::CommittedOffsets;
 use super::restorer::PAUSE;
 use super::service::ServiceFault;
 use super::shard::{Shard, Shared};
 use crate::engine::encode::keys::BookKey;
-use crate::engine::encode::{Row, decode_row, strip_frame};
+use crate::engine::encode::{Row, decode_row, decode_state, strip_frame};
 use crate::kafka::consumer::offsets;
 use crate::kafka::groups::outsider;
 use crate::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
 use crate::kafka::reader::StateReader;
+use crate::kafka::settings::TopicSettings;
 use crate::model::position::{Offset, PartitionId};
 
 /// Brokers end a transaction of a service after ten seconds, and look for such every ten: one that stays open for so
@@ -31,7 +34,7 @@ pub(super) const FORGOTTEN: Duration = Duration::from_secs(30);
 
 /// What a forgotten transaction left undecided.
 struct Left<'t> {
-    /// Its records are decided, its offsets are not.
+    /// Something of it is committed.
     committed: bool,
     /// Where records are undecided.
     places: Vec<(&'t str, PartitionId)>,
@@ -137,16 +140,14 @@ impl Shard {
         let settings = &self.shared.settings;
         let group = outsider(&settings.kafka).map_err(|error| TransactionFault::Fatal(error.to_string()))?;
         producer.begin()?;
-        if !left.committed {
-            for &(topic, partition) in &left.places {
-                // Nobody will read it.
-                let record = Outgoing { topic, partition, key: Some(b""), value: None, headers: None };
-                if let Some(fault) = producer.send(record, give_up)? {
-                    return Err(TransactionFault::Fatal(fault.cause));
-                }
+        for &(topic, partition) in &left.places {
+            // No topic refuses it, not even one that is compacted.
+            let record = Outgoing { topic, partition, key: Some(b""), value: None, headers: None };
+            if let Some(fault) = producer.send(record, give_up)? {
+                return Err(TransactionFault::Fatal(fault.cause));
             }
-            producer.drain(give_up)?;
         }
+        producer.drain(give_up)?;
         // Of a topic that the group does not read, so that it changes nothing, whoever owns what by now.
         let nothing = offsets(&settings.topics.bookkeeping, parts.iter().take(1).map(|p| (*p, Offset(0))));
         producer.send_offsets(&nothing, &Arc::new(group), give_up)?;
@@ -157,13 +158,44 @@ impl Shard {
 fn left<'s>(shared: &'s Shared, parts: &[PartitionId]) -> Result<Left<'s>, KafkaError> {
     let topics = &shared.settings.topics;
     let reader = StateReader::new(&shared.settings.kafka)?;
-    let mut committed = false;
-    for partition in parts {
-        let decided = reader.decided_offset(&topics.events, *partition)?;
-        committed |= checkpoint(&reader, &topics.bookkeeping, *partition)? > decided;
-    }
     let all = (0..shared.board.partition_count).map(PartitionId);
-    Ok(Left { committed, places: undecided(&reader, topics.outputs(), all)? })
+    let places = undecided(&reader, topics.outputs(), all)?;
+    let mut committed = false;
+    for &partition in parts {
+        committed |= was_committed(&reader, topics, partition, &places)?;
+    }
+    Ok(Left { committed, places })
+}
+
+/// Whether what is decided of the last transaction of a partition says that it was committed. Offsets, a checkpoint and
+/// mostly states are part of each.
+fn was_committed(
+    reader: &StateReader,
+    topics: &TopicSettings,
+    partition: PartitionId,
+    places: &[(&str, PartitionId)],
+) -> Result<bool, KafkaError> {
+    let bookkeeping = &topics.bookkeeping[..];
+    let decided = last_checkpoint(|each| reader.read(bookkeeping, partition, each))?;
+    let next = decided.map(|(_, next)| next);
+    if next != reader.decided_offset(&topics.events, partition)? {
+        return Ok(true);
+    }
+    if !places.contains(&(bookkeeping, partition)) {
+        let hangs = places.iter().any(|(_, place)| *place == partition);
+        return Ok(hangs && last_checkpoint(|each| reader.read_uncommitted(bookkeeping, partition, each))? == decided);
+    }
+    if places.contains(&(&topics.states[..], partition)) {
+        return Ok(false);
+    }
+    let mut goes_on = false;
+    reader.read(&topics.states, partition, |message| {
+        let body = message.and_then(|message| message.payload()).and_then(strip_frame);
+        let as_of = body.and_then(|body| decode_state(body).ok()).map(|state| state.book.as_of.offset);
+        goes_on |= as_of >= Some(next.unwrap_or(Offset(0)));
+        true
+    })?;
+    Ok(goes_on)
 }
 
 /// Where something is undecided.
@@ -184,22 +216,20 @@ fn undecided<'t>(
     Ok(places)
 }
 
-/// The checkpoint of a partition, as far as it is decided.
-fn checkpoint(reader: &StateReader, topic: &str, partition: PartitionId) -> Result<Option<Offset>, KafkaError> {
-    let extent = reader.extent(topic, partition)?;
-    if extent.end <= extent.begin {
-        return Ok(None);
-    }
+/// Where the last checkpoint lies that is read, and what it says comes next.
+fn last_checkpoint(
+    read: impl FnOnce(&mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> bool) -> Result<bool, KafkaError>,
+) -> Result<Option<(i64, Offset)>, KafkaError> {
     let key = BookKey::Partition.to_bytes();
-    let mut latest = None;
-    reader.read(topic, partition, |message| {
-        if let Some(message) = message.filter(|message| message.key() == Some(&key[..])) {
-            latest = message.payload().and_then(strip_frame).and_then(|body| decode_row(body).ok());
+    let mut last = None;
+    read(&mut |message| {
+        if let Some(message) = message.filter(|message| message.key() == Some(&key[..]))
+            && let Some(body) = message.payload().and_then(strip_frame)
+            && let Ok(Row::Partition(checkpoint)) = decode_row(body)
+        {
+            last = Some((message.offset(), checkpoint.next_offset));
         }
         true
     })?;
-    Ok(match latest {
-        Some(Row::Partition(checkpoint)) => Some(checkpoint.next_offset),
-        _ => None,
-    })
+    Ok(last)
 }

@@ -30,7 +30,12 @@ impl Source for Published {
 
     fn next(&mut self) -> Result<Option<Found>, KafkaError> {
         let topic = self.topic;
-        self.reader.next(|message| items::found(topic, message))
+        while let Some(found) = self.reader.next(|message| items::found(topic, message))? {
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 }
 

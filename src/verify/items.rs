@@ -87,8 +87,11 @@ pub(super) fn expected(record: OutRecord<'_>, at: Offset) -> Expected {
     Expected { what: what(record.topic, record.key, value, &headers), at, cut_down }
 }
 
-/// A record that was published.
-pub(super) fn found(topic: Topic, message: &BorrowedMessage<'_>) -> Found {
+/// A record that was published; `None`: it is blank, as the end of a forgotten transaction leaves them.
+pub(super) fn found(topic: Topic, message: &BorrowedMessage<'_>) -> Option<Found> {
+    if message.payload().is_none() && message.headers().is_none() {
+        return None;
+    }
     let headers: Headed<'_> =
         message.headers().into_iter().flat_map(|h| h.iter()).map(|h| (h.key, h.value.unwrap_or_default())).collect();
     let value = match (topic, message.payload()) {
@@ -102,7 +105,7 @@ pub(super) fn found(topic: Topic, message: &BorrowedMessage<'_>) -> Found {
     };
     // What ends a suggestion repeats where it began.
     let exact = topic == Topic::DeadLetters || what.status == "open";
-    Found { what, offset: Offset(message.offset()), not_before, exact: exact && not_before.is_some() }
+    Some(Found { what, offset: Offset(message.offset()), not_before, exact: exact && not_before.is_some() })
 }
 
 const PARTITION: &str = "__connect.errors.partition";

@@ -10,6 +10,7 @@ use rekindle::model::time::Millis;
 use crate::load::Load;
 use crate::run::Run;
 use crate::stage::Stage;
+use crate::support::clients::alter_topic;
 use crate::support::proxy::Way;
 use crate::watch::{Watch, judge};
 
@@ -22,6 +23,15 @@ const BETWEEN_ZOMBIES: Duration = Duration::from_secs(75);
 
 /// By then an instance has ended what a killed broker forgot, and said so if it was asked to stop meanwhile.
 const FORGOTTEN: Duration = Duration::from_secs(75);
+
+/// A state topic that is compacted within the minute.
+const COMPACTED_SOON: [(&str, &str); 5] = [
+    ("cleanup.policy", "compact"),
+    ("max.compaction.lag.ms", "15000"),
+    ("min.cleanable.dirty.ratio", "0.01"),
+    ("segment.bytes", "1048576"),
+    ("segment.ms", "15000"),
+];
 
 struct Soak<'s, 'b> {
     stage: &'s mut Stage<'b>,
@@ -61,6 +71,10 @@ pub fn soak(mut stage: Stage<'_>, minutes: u64) -> Result<String, String> {
     stage.settings.engine = engine.into();
     stage.settings.kafka.properties.insert("socket.timeout.ms".to_owned(), "3000".to_owned());
     stage.proxied = true;
+    // What is restored is to stay level too: else a restore reads ahead of ever more.
+    for (_, topic) in stage.settings.topics.state() {
+        alter_topic(&stage.settings.kafka.brokers, topic, &COMPACTED_SOON);
+    }
     let topic = stage.settings.topics.events.clone();
     stage.load = Load::of_new_sessions(&stage.settings.kafka.brokers, &topic, stage.dice.below(1 << 20));
     let watch = Watch::start();
