@@ -120,7 +120,12 @@ fn throughput(brokers: &str, plan: &Plan) -> Value {
         "{sessions} sessions of {TENANTS} tenants, a start and {turns} turns each; {PARTITIONS} partitions, {WORKERS} workers"
     );
     let input = stage::settings(brokers, "input", None).topics.events;
-    stage::produce(brokers, &input, (0..=turns).flat_map(|turn| (0..sessions).map(move |session| (session, turn))));
+    stage::produce(
+        brokers,
+        &input,
+        "tenant",
+        (0..=turns).flat_map(|turn| (0..sessions).map(move |session| (session, turn))),
+    );
     // Once before, to know what comes out; the broker is warm then too.
     let (_, settings) = serve(brokers, &input, total);
     let (bytes, suggestions) = stage::published(brokers, &settings);
@@ -208,7 +213,7 @@ fn latency(brokers: &str, plan: &Plan, most: Option<f64>) -> Value {
     measured.collect()
 }
 
-/// Restore, memory and the cost of an event by the number of sessions.
+/// Restore, memory and the cost of an event by the number of sessions, of which none has a suggestion open.
 fn sizes(brokers: &str, plan: &Plan) -> Value {
     println!("\n  sessions   us of CPU an event   events/s   bytes a session   ready after s   restored/s   stolen %");
     let settings = stage::settings(brokers, "empty", None);
@@ -221,7 +226,7 @@ fn sizes(brokers: &str, plan: &Plan) -> Value {
         let settings = stage::settings(brokers, "size", None);
         let input = &settings.topics.events;
         let progress = Progress::of(brokers, &settings.kafka.group_id, input, PARTITIONS);
-        stage::produce(brokers, input, (0..2).flat_map(|turn| (0..sessions).map(move |session| (session, turn))));
+        stage::produce(brokers, input, "none", (0..2).flat_map(|turn| (0..sessions).map(move |session| (session, turn))));
         let mut done = 2 * sessions as i64;
         let service = Service::start(&settings);
         progress.pace(service.instance.pid(), 0, done);
@@ -236,7 +241,7 @@ fn sizes(brokers: &str, plan: &Plan) -> Value {
         let service = Service::start_ready(&settings);
         let more = (0..plan.more).map(|n| (n * 7 % sessions, 2 + n / sessions));
         let pace = std::thread::scope(|scope| {
-            scope.spawn(|| stage::produce(brokers, input, more));
+            scope.spawn(|| stage::produce(brokers, input, "none", more));
             progress.pace(service.instance.pid(), done, done + plan.more as i64)
         });
         done += plan.more as i64;

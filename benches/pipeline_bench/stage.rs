@@ -36,10 +36,10 @@ pub fn settings(brokers: &str, name: &str, input: Option<&str>) -> RuntimeSettin
     settings
 }
 
-/// Writes events to a topic: sessions, each with the number of its turn; 0 is its start.
-pub fn produce(brokers: &str, topic: &str, turns: impl Iterator<Item = (usize, usize)>) {
+/// Writes events to a topic: sessions, each with the number of its turn; 0 is its start, which says who may profit.
+pub fn produce(brokers: &str, topic: &str, scope: &str, turns: impl Iterator<Item = (usize, usize)>) {
     let producer = clients::producer(brokers);
-    let (mut started, mut turn) = (Writer::started("tenant"), Writer::turn());
+    let (mut started, mut turn) = (Writer::started(scope), Writer::turn());
     for (session, number) in turns {
         let event = match number {
             0 => started.write(session, number, events::now_ms(), std::iter::empty()),

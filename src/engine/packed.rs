@@ -145,6 +145,10 @@ impl Store {
     /// Opens a session if it is packed.
     pub(super) fn wake(&mut self, tenant_id: &TenantId, id: &SessionId) {
         let Some(tenant) = self.tenants.get_mut(tenant_id) else { return };
+        // Mostly it is open, and was looked at just now: sooner found than not found among those at rest.
+        if tenant.packed.is_empty() || tenant.sessions.contains_key(id) {
+            return;
+        }
         if let Some((id, packed)) = tenant.packed.remove_entry(id) {
             let session = packed.open();
             self.open.push_back((session.book.as_of_time, tenant_id.clone(), id.clone()));

@@ -106,12 +106,13 @@ impl Restoring {
         let (space, _, vector) = encode::decode_vector(body).map_err(|fault| fault.to_string())?;
         let Engine { store, ledger, .. } = &mut self.engine;
         let Tenant { packed, spaces, .. } = store.tenants.get_mut(&tenant).ok_or("no such session")?;
-        let Packed { space: held, kept, .. } = &mut **packed.get_mut(&id).ok_or("no such session")?;
+        let (id, packed) = packed.get_key_value_mut(&id).ok_or("no such session")?;
+        let Packed { space: held, kept, .. } = &mut **packed;
         if held.as_ref() != Some(&space) {
             return Err("its session has its embedding in another space".to_owned());
         }
         let index = spaces.entry_ref(&space).or_insert_with(|| SpaceIndex::new(vector.dim()));
-        if !index.upsert(&id, &mut kept.slot, &vector, &UNLISTED) {
+        if !index.upsert(id, &mut kept.slot, &vector, &UNLISTED) {
             return Err("dimension differs from others of its space".to_owned());
         }
         ledger::account(&mut ledger.vectors, &mut kept.vector_hash, ledger::hash(key, body));
