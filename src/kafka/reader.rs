@@ -86,14 +86,15 @@ impl StateReader {
         read_at(&self.committed, topic, partition, KafkaOffset::Beginning, each)
     }
 
-    /// Hands every record to `each`, in log order, committed or not.
-    pub fn read_uncommitted(
+    /// Hands every record from the first one on that is not settled to `each`, in log order.
+    pub fn read_undecided(
         &self,
         topic: &str,
         partition: PartitionId,
         each: impl FnMut(Option<&BorrowedMessage<'_>>) -> bool,
     ) -> Result<bool, KafkaError> {
-        read_at(&self.uncommitted, topic, partition, KafkaOffset::Beginning, each)
+        let (_, stable) = self.committed.fetch_watermarks(topic, partition.0, REQUEST)?;
+        read_at(&self.uncommitted, topic, partition, KafkaOffset::Offset(stable), each)
     }
 
     /// The same from an offset on, which must lie in the log or be its end.

@@ -13,20 +13,21 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::publish::CommittedOffsets;
 use super::restorer::PAUSE;
 use super::service::ServiceFault;
 use super::shard::{Shard, Shared};
 use crate::engine::encode::keys::BookKey;
-use crate::engine::encode::{Row, decode_row, decode_state, strip_frame};
+use crate::engine::encode::{Row, SuggestionKind, decode_row, decode_state, decode_suggestion, strip_frame};
 use crate::kafka::consumer::offsets;
 use crate::kafka::groups::outsider;
 use crate::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
 use crate::kafka::reader::StateReader;
 use crate::kafka::settings::TopicSettings;
 use crate::model::position::{Offset, PartitionId};
+use crate::model::suggestion::Publication;
 
 /// Brokers end a transaction of a service after ten seconds, and look for such every ten: one that stays open for so
 /// long they have forgotten.
@@ -176,14 +177,18 @@ fn was_committed(
     places: &[(&str, PartitionId)],
 ) -> Result<bool, KafkaError> {
     let bookkeeping = &topics.bookkeeping[..];
-    let decided = last_checkpoint(|each| reader.read(bookkeeping, partition, each))?;
-    let next = decided.map(|(_, next)| next);
+    let next = checkpoint(reader, bookkeeping, partition)?;
     if next != reader.decided_offset(&topics.events, partition)? {
         return Ok(true);
     }
     if !places.contains(&(bookkeeping, partition)) {
-        let hangs = places.iter().any(|(_, place)| *place == partition);
-        return Ok(hangs && last_checkpoint(|each| reader.read_uncommitted(bookkeeping, partition, each))? == decided);
+        // A checkpoint is committed with everything that follows from the records below it.
+        for &(topic, _) in places.iter().filter(|(_, place)| *place == partition) {
+            if next.is_some() && follows_from(reader, topics, topic, partition)?.is_some_and(|from| Some(from) < next) {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
     }
     if places.contains(&(&topics.states[..], partition)) {
         return Ok(false);
@@ -196,6 +201,43 @@ fn was_committed(
         true
     })?;
     Ok(goes_on)
+}
+
+/// The input record that the first undecided record of a topic follows from, of those that tell.
+fn follows_from(
+    reader: &StateReader,
+    topics: &TopicSettings,
+    topic: &str,
+    partition: PartitionId,
+) -> Result<Option<Offset>, KafkaError> {
+    let kind = match topic {
+        _ if topic == topics.recovery => Some(SuggestionKind::Recovery),
+        _ if topic == topics.transfer => Some(SuggestionKind::Transfer),
+        _ => None,
+    };
+    let mut found = None;
+    reader.read_undecided(topic, partition, |message| {
+        let Some(message) = message else { return true };
+        let body = message.payload().and_then(strip_frame);
+        found = match (kind, body) {
+            _ if topic == topics.dead_letters => origin(message),
+            // What ends a suggestion repeats where it began.
+            (Some(kind), Some(body)) => match decode_suggestion(kind, body) {
+                Ok((suggestion, Publication::Open)) => Some(suggestion.as_of.offset),
+                _ => None,
+            },
+            (None, Some(body)) if topic == topics.states => decode_state(body).ok().map(|s| s.book.as_of.offset),
+            _ => None,
+        };
+        found.is_none()
+    })?;
+    Ok(found)
+}
+
+/// Where a dead letter came from.
+fn origin(message: &BorrowedMessage<'_>) -> Option<Offset> {
+    let header = message.headers()?.iter().find(|header| header.key == "__connect.errors.offset")?;
+    std::str::from_utf8(header.value?).ok()?.parse().ok().map(Offset)
 }
 
 /// Where something is undecided.
@@ -216,18 +258,16 @@ fn undecided<'t>(
     Ok(places)
 }
 
-/// Where the last checkpoint lies that is read, and what it says comes next.
-fn last_checkpoint(
-    read: impl FnOnce(&mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> bool) -> Result<bool, KafkaError>,
-) -> Result<Option<(i64, Offset)>, KafkaError> {
+/// What the last committed checkpoint says comes next.
+fn checkpoint(reader: &StateReader, topic: &str, partition: PartitionId) -> Result<Option<Offset>, KafkaError> {
     let key = BookKey::Partition.to_bytes();
     let mut last = None;
-    read(&mut |message| {
+    reader.read(topic, partition, |message| {
         if let Some(message) = message.filter(|message| message.key() == Some(&key[..]))
             && let Some(body) = message.payload().and_then(strip_frame)
             && let Ok(Row::Partition(checkpoint)) = decode_row(body)
         {
-            last = Some((message.offset(), checkpoint.next_offset));
+            last = Some(checkpoint.next_offset);
         }
         true
     })?;
