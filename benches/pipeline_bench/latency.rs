@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rekindle::engine::EngineSettings;
 use rekindle::engine::encode::{SuggestionKind, decode_suggestion, strip_frame};
 use rekindle::telemetry::Metrics;
@@ -88,7 +87,7 @@ fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
     // Written beforehand, so that it takes nothing from the service and the broker.
     let lead = Duration::from_micros(50 * count as u64) + Duration::from_secs(1);
     let (begin, begin_at) = (Instant::now() + lead, events::now_ms() + lead.as_millis() as i64);
-    let mut write = |n: usize| {
+    let write = |n: usize| {
         let session = (n / 10) % SESSIONS;
         // As of when it is due: what this program is late counts too.
         let at = begin_at + due(n).as_millis() as i64;
@@ -97,7 +96,7 @@ fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
             _ => turn.write(session, n, at, contexts[session].iter().copied()),
         }
     };
-    let events: Vec<Vec<u8>> = (0..count).map(&mut write).collect();
+    let events: Vec<Vec<u8>> = (0..count).map(write).collect();
     for (n, event) in events.iter().enumerate() {
         // The client has a thread of its own; a poll of less than a millisecond would only spin.
         std::thread::sleep((begin + due(n)).saturating_duration_since(Instant::now()));
@@ -118,11 +117,7 @@ fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
         .set("isolation.level", "read_committed")
         .create()
         .expect("consumer");
-    let mut list = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
-    }
-    consumer.assign(&list).expect("assign");
+    clients::from_beginning(&consumer, topic, 0..PARTITIONS);
     consumer
 }
 

@@ -107,7 +107,7 @@ impl Engine {
             EntryRef::Vacant(place) => {
                 open.push_back((lens.now, tenant.clone(), id.clone()));
                 let packed = packed.remove(id);
-                (packed.is_some(), place.insert(packed.map(|packed| Box::new(packed.open())).unwrap_or_default()))
+                (packed.is_some(), place.insert(packed.map(|packed| packed.open()).unwrap_or_default()))
             }
         };
         let before = Before::of(session, body, &lens);

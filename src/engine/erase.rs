@@ -84,7 +84,7 @@ impl Engine {
     fn victims(&self, tenant_id: &TenantId, scope: &ErasureScope) -> Vec<SessionId> {
         let Some(tenant) = self.store.tenants.get(tenant_id) else { return Vec::new() };
         let mut victims: Vec<SessionId> = match scope {
-            ErasureScope::Session(id) => tenant.session(id).map(|_| id.clone()).into_iter().collect(),
+            ErasureScope::Session(id) => tenant.holds(id).then(|| id.clone()).into_iter().collect(),
             ErasureScope::User(user) => {
                 tenant.users.get(user).into_iter().flatten().map(|(_, id)| id.clone()).collect()
             }

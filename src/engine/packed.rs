@@ -89,16 +89,16 @@ impl Packed {
         encode::decode_fold(&self.fold).unwrap_or_else(|fault| unreachable!("what was packed unpacks: {fault}"))
     }
 
-    pub(super) fn open(self) -> Session {
+    pub(super) fn open(self) -> Box<Session> {
         let (mut facets, book) = self.read();
         facets.prefix = self.prefix;
-        Session { facets, book, kept: self.kept }
+        Box::new(Session { facets, book, kept: self.kept })
     }
 
-    fn view(&self) -> Session {
+    fn view(&self) -> Box<Session> {
         let (mut facets, book) = self.read();
         facets.prefix.clone_from(&self.prefix);
-        Session { facets, book, kept: Kept::default() }
+        Box::new(Session { facets, book, kept: Kept::default() })
     }
 
     /// Reads what will be unpacked.
@@ -113,8 +113,13 @@ impl Tenant {
     pub fn session(&self, id: &SessionId) -> Option<Seen<'_>> {
         match self.sessions.get(id) {
             Some(session) => Some(Seen::Open(session)),
-            None => self.packed.get(id).map(|packed| Seen::Unpacked(Box::new(packed.view()))),
+            None => self.packed.get(id).map(|packed| Seen::Unpacked(packed.view())),
         }
+    }
+
+    /// Whether there is such a session.
+    pub fn holds(&self, id: &SessionId) -> bool {
+        self.sessions.contains_key(id) || self.packed.contains_key(id)
     }
 
     /// The ids of all sessions, in no order.
@@ -127,6 +132,11 @@ impl Tenant {
         self.sessions.is_empty() && self.packed.is_empty()
     }
 
+    /// Nothing is held of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_deserted() && self.open.is_empty()
+    }
+
     /// What is kept of a session beside its facets and its book.
     pub(super) fn kept_mut(&mut self, id: &SessionId) -> Option<&mut Kept> {
         match self.sessions.get_mut(id) {
@@ -137,7 +147,7 @@ impl Tenant {
 
     /// Takes a session out, opened.
     pub(super) fn take(&mut self, id: &SessionId) -> Option<Box<Session>> {
-        self.sessions.remove(id).or_else(|| self.packed.remove(id).map(|packed| Box::new(packed.open())))
+        self.sessions.remove(id).or_else(|| self.packed.remove(id).map(|packed| packed.open()))
     }
 }
 
@@ -152,7 +162,7 @@ impl Store {
         if let Some((id, packed)) = tenant.packed.remove_entry(id) {
             let session = packed.open();
             self.open.push_back((session.book.as_of_time, tenant_id.clone(), id.clone()));
-            tenant.sessions.insert(id, Box::new(session));
+            tenant.sessions.insert(id, session);
         }
     }
 

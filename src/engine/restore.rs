@@ -219,7 +219,7 @@ impl Restoring {
     fn settle(&mut self) {
         let engine = &mut self.engine;
         let settings = Arc::clone(&engine.settings);
-        engine.store.tenants.retain(|_, tenant| !tenant.is_deserted() || !tenant.open.is_empty());
+        engine.store.tenants.retain(|_, tenant| !tenant.is_empty());
         engine.store.list_all(&settings, engine.stream_time);
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {

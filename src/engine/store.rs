@@ -121,8 +121,7 @@ impl Store {
 
     /// Drops a tenant that holds nothing any more.
     pub fn drop_if_empty(&mut self, tenant_id: &TenantId) {
-        let empty = |tenant: &Tenant| tenant.is_deserted() && tenant.open.is_empty();
-        if self.tenants.get(tenant_id).is_some_and(empty) {
+        if self.tenants.get(tenant_id).is_some_and(Tenant::is_empty) {
             self.tenants.remove(tenant_id);
         }
     }

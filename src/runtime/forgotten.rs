@@ -20,7 +20,9 @@ use super::restorer::PAUSE;
 use super::service::ServiceFault;
 use super::shard::{Shard, Shared};
 use crate::engine::encode::keys::BookKey;
-use crate::engine::encode::{Row, SuggestionKind, decode_row, decode_state, decode_suggestion, strip_frame};
+use crate::engine::encode::{
+    ORIGIN_OFFSET, Row, SuggestionKind, decode_row, decode_state, decode_suggestion, strip_frame,
+};
 use crate::kafka::consumer::offsets;
 use crate::kafka::groups::outsider;
 use crate::kafka::producer::{Outgoing, TransactionFault, TransactionalProducer};
@@ -236,7 +238,7 @@ fn follows_from(
 
 /// Where a dead letter came from.
 fn origin(message: &BorrowedMessage<'_>) -> Option<Offset> {
-    let header = message.headers()?.iter().find(|header| header.key == "__connect.errors.offset")?;
+    let header = message.headers()?.iter().find(|header| header.key == ORIGIN_OFFSET)?;
     std::str::from_utf8(header.value?).ok()?.parse().ok().map(Offset)
 }
 

@@ -100,7 +100,7 @@ pub(super) fn found(topic: Topic, message: &BorrowedMessage<'_>) -> Option<Found
     };
     let what = what(topic, message.key(), value, &headers);
     let not_before = match topic {
-        Topic::DeadLetters => headed(&headers, OFFSET).and_then(|text| text.parse().ok()).map(Offset),
+        Topic::DeadLetters => headed(&headers, encode::ORIGIN_OFFSET).and_then(|text| text.parse().ok()).map(Offset),
         _ => value.and_then(|body| as_of(topic, body)),
     };
     // What ends a suggestion repeats where it began.
@@ -109,13 +109,12 @@ pub(super) fn found(topic: Topic, message: &BorrowedMessage<'_>) -> Option<Found
 }
 
 const PARTITION: &str = "__connect.errors.partition";
-const OFFSET: &str = "__connect.errors.offset";
 const REASON: &str = "__connect.errors.exception.class.name";
 
 fn what(topic: Topic, key: Option<&[u8]>, value: Option<&[u8]>, headers: &Headed<'_>) -> What {
     let named = |name| headed(headers, name).unwrap_or_default();
     let (id, status) = match topic {
-        Topic::DeadLetters => (format!("{}:{}", named(PARTITION), named(OFFSET)), named(REASON)),
+        Topic::DeadLetters => (format!("{}:{}", named(PARTITION), named(encode::ORIGIN_OFFSET)), named(REASON)),
         _ => (named("rekindle-suggestion-id").to_owned(), named("rekindle-status")),
     };
     let ident = match topic {

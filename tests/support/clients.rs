@@ -201,12 +201,17 @@ pub fn reader(brokers: &str, topic: &str, partitions: std::ops::Range<i32>) -> B
         .set("fetch.wait.max.ms", "10")
         .create()
         .expect("consumer");
+    from_beginning(&consumer, topic, partitions);
+    consumer
+}
+
+/// Has a consumer read these partitions from their beginning.
+pub fn from_beginning(consumer: &BaseConsumer, topic: &str, partitions: std::ops::Range<i32>) {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&list).expect("assign");
-    consumer
 }
 
 fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Seen {

@@ -34,7 +34,7 @@ mod sample;
 mod tests;
 
 pub use crate::engine::decode::codec::{DatumFault, EncodeError};
-pub use dead_letter::dead_letter_headers;
+pub use dead_letter::{ORIGIN_OFFSET, dead_letter_headers};
 pub use frame::{event_schema_text, event_single_object_header, schema_text, single_object_header, strip_frame};
 pub use headers::headers;
 pub use read::DecodeError;
