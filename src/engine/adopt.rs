@@ -21,7 +21,7 @@ impl Engine {
                 withdraw_deadlines(&mut spanning.deadlines, tenant_id, id, kept);
             }
         }
-        self.store.list_all(&settings, self.stream_time);
+        self.store.list_all(&settings, self.stream_time, |_, _, packed| Some(packed.read()));
         self.settings = settings;
     }
 }

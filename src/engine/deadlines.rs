@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::engine::Notice;
 use crate::engine::packed::Kept;
 use crate::engine::process::{Engine, Step};
-use crate::engine::store::{Due, Store};
+use crate::engine::store::Due;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::{Publication, RevokeReason};
 use crate::model::time::EventTime;
@@ -22,21 +22,34 @@ impl Engine {
             self.store.spanning.deadlines.first().filter(|d| d.0 <= to).cloned()
         {
             self.store.spanning.deadlines.pop_first();
-            if !matches!(due, Due::Suggestion(_)) && !self.store.came_up(&tenant, &session, &due, at) {
+            let Due::Suggestion(id) = due else {
+                self.fire_own(step, &tenant, &session, at);
                 continue;
-            }
+            };
             self.stream_time = self.stream_time.max(at);
-            match due {
-                Due::Suggestion(id) => self.expire_suggestion(step, &tenant, &id),
-                Due::Idle => {
-                    self.store.reindex(&tenant, &session, &self.settings, self.stream_time);
-                    self.write_session(step, &tenant, &session);
-                }
-                Due::Forget => self.forget(step, &tenant, &session),
-            }
+            self.expire_suggestion(step, &tenant, &id);
         }
         self.expire_markers(step, to);
         self.stream_time = self.stream_time.max(to);
+    }
+
+    /// An entered deadline of a session came up. If none is due yet, the one that is next is entered.
+    fn fire_own(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId, at: EventTime) {
+        let Some(kept) = self.store.tenants.get_mut(tenant).and_then(|t| t.kept_mut(id)) else { return };
+        kept.entered = None;
+        let is_due = |due: Option<EventTime>| due.is_some_and(|due| due <= at);
+        let (idle, forgotten) = (is_due(kept.listings.idle_at), is_due(kept.listings.forget_at));
+        if !idle && !forgotten {
+            return enter_deadlines(&mut self.store.spanning.deadlines, tenant, id, kept);
+        }
+        self.stream_time = self.stream_time.max(at);
+        // Both at one instant: it is looked at again as soon as it is listed as idle.
+        if idle {
+            self.store.reindex(tenant, id, &self.settings, self.stream_time);
+            self.write_session(step, tenant, id);
+        } else {
+            self.forget(step, tenant, id);
+        }
     }
 
     /// A session untouched for the retention leaves without a trace.
@@ -52,51 +65,28 @@ impl Engine {
     }
 }
 
-/// A session's own deadlines, each with the instant it is due at and the one it is entered at.
-fn own(kept: &mut Kept) -> [(Due, Option<EventTime>, &mut Option<EventTime>); 2] {
-    let (listings, entered) = (&kept.listings, &mut kept.entered);
-    [(Due::Idle, listings.idle_at, &mut entered.0), (Due::Forget, listings.forget_at, &mut entered.1)]
+/// The earliest of a session's own deadlines.
+fn earliest(kept: &Kept) -> Option<EventTime> {
+    kept.listings.idle_at.into_iter().chain(kept.listings.forget_at).min()
 }
 
-/// Enters those of a session's own deadlines that are due before what is entered of them.
+/// Enters the earliest of a session's own deadlines if it is due before what is entered.
 pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
-    for (due, at, entered) in own(kept) {
-        let Some(at) = at.filter(|at| entered.is_none_or(|entered| *at < entered)) else { continue };
-        if let Some(earlier) = entered.replace(at) {
-            deadlines.remove(&(earlier, tenant.clone(), id.clone(), due.clone()));
-        }
-        deadlines.insert((at, tenant.clone(), id.clone(), due));
-    }
+    let Some(at) = earliest(kept).filter(|at| kept.entered.is_none_or(|entered| *at < entered)) else { return };
+    withdraw_deadlines(deadlines, tenant, id, kept);
+    kept.entered = Some(at);
+    deadlines.insert((at, tenant.clone(), id.clone(), Due::Session));
 }
 
-/// Adds the own deadlines of a session of which none is entered.
+/// Adds the earliest deadline of a session of which none is entered.
 pub(super) fn first_deadlines(deadlines: &mut Vec<Deadline>, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
-    for (due, at, entered) in own(kept) {
-        *entered = at;
-        deadlines.extend(at.map(|at| (at, tenant.clone(), id.clone(), due)));
-    }
+    kept.entered = earliest(kept);
+    deadlines.extend(kept.entered.map(|at| (at, tenant.clone(), id.clone(), Due::Session)));
 }
 
 /// Takes a session's own deadlines out.
 pub(super) fn withdraw_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
-    for (due, _, entered) in own(kept) {
-        if let Some(at) = entered.take() {
-            deadlines.remove(&(at, tenant.clone(), id.clone(), due));
-        }
-    }
-}
-
-impl Store {
-    /// An entered deadline of a session came up. Returns whether it is due now; else it is entered again for
-    /// the instant it moved to, if it has any.
-    fn came_up(&mut self, tenant: &TenantId, id: &SessionId, due: &Due, at: EventTime) -> bool {
-        let Some(kept) = self.tenants.get_mut(tenant).and_then(|t| t.kept_mut(id)) else { return false };
-        let Some((_, due_at, entered)) = own(kept).into_iter().find(|(own, ..)| own == due) else { return false };
-        *entered = None;
-        if due_at.is_some_and(|due_at| due_at <= at) {
-            return true;
-        }
-        enter_deadlines(&mut self.spanning.deadlines, tenant, id, kept);
-        false
+    if let Some(at) = kept.entered.take() {
+        deadlines.remove(&(at, tenant.clone(), id.clone(), Due::Session));
     }
 }

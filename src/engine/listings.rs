@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::engine::ahead::AHEAD;
 use crate::engine::deadlines::{Deadlines, enter_deadlines, first_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
-use crate::engine::packed::Kept;
+use crate::engine::packed::{Kept, Packed};
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store, Tenant, columns, took_up};
 use crate::engine::view;
@@ -45,9 +45,9 @@ pub(super) struct Listings {
 pub struct Spanning {
     /// Sessions by the worker that holds their KV.
     pub holders: Holders,
-    /// Deadlines in the order they fire. A session's own are entered when they become earlier than what is
-    /// entered, and looked at again when that comes up: a session that stays busy moves its deadlines all the
-    /// time, and costs nothing here.
+    /// Deadlines in the order they fire. Of a session's own the earliest is entered when it becomes earlier than what is
+    /// entered, and looked at again when that comes up: a session that stays busy moves its deadlines all the time, and
+    /// costs nothing here.
     pub deadlines: Deadlines,
     /// Sessions by status, in the order of [`Status::ALL`].
     pub by_status: [u64; 5],
@@ -94,8 +94,14 @@ impl Store {
         enter_deadlines(&mut spanning.deadlines, tenant_id, session_id, kept);
     }
 
-    /// Brings every index in line with every session, where no deadline of theirs is entered.
-    pub fn list_all(&mut self, settings: &EngineSettings, now: EventTime) {
+    /// Brings every index in line with every session, where no deadline of theirs is entered. `read` reads those at
+    /// rest; one that it does not read is passed over.
+    pub(super) fn list_all(
+        &mut self,
+        settings: &EngineSettings,
+        now: EventTime,
+        mut read: impl FnMut(&TenantId, &SessionId, &Packed) -> Option<(Facets, Book)>,
+    ) {
         let Store { tenants, spanning, .. } = self;
         let mut deadlines = Vec::new();
         for (tenant_id, Tenant { sessions, packed, users, claims, spaces, .. }) in tenants {
@@ -116,8 +122,9 @@ impl Store {
             for packed in packed.chunks_mut(AHEAD) {
                 packed.iter().for_each(|(_, packed)| packed.warm());
                 for (id, packed) in packed {
-                    let (facets, book) = packed.read();
-                    list(id, &facets, &book, &mut packed.kept);
+                    if let Some((facets, book)) = read(tenant_id, id, packed) {
+                        list(id, &facets, &book, &mut packed.kept);
+                    }
                 }
             }
         }
@@ -146,8 +153,8 @@ impl Spanning {
     ) {
         if kept.listings != next {
             let held = std::mem::replace(&mut kept.listings, next);
+            swap_user(users, session_id, &held, &mut kept.listings);
             let next = &kept.listings;
-            swap_user(users, session_id, &held, next);
             swap_claims(claims, session_id, &held, next);
             swap_workers(&mut self.holders, tenant_id, session_id, &held, next);
             count(&mut self.by_status, &mut self.gapped, &held, next);
@@ -155,7 +162,13 @@ impl Spanning {
     }
 }
 
-fn swap_user(users: &mut Users, id: &SessionId, held: &Listings, next: &Listings) {
+/// A user's id is held once, however many sessions name it.
+fn swap_user(users: &mut Users, id: &SessionId, held: &Listings, next: &mut Listings) {
+    if let (Some((held, _)), Some((next, _))) = (&held.user, &mut next.user)
+        && held == next
+    {
+        next.clone_from(held);
+    }
     if held.user == next.user {
         return;
     }
@@ -171,8 +184,11 @@ fn swap_user(users: &mut Users, id: &SessionId, held: &Listings, next: &Listings
             users.remove(user);
         }
     }
-    if let Some((user, at)) = &next.user {
-        users.entry_ref(user).or_default().insert((*at, id.clone()));
+    if let Some((user, at)) = &mut next.user {
+        users.entry_ref(&*user).or_default().insert((*at, id.clone()));
+        if let Some((held, _)) = users.get_key_value(user) {
+            user.clone_from(held);
+        }
     }
 }
 

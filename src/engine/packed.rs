@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Deref;
 
-use crate::engine::encode;
+use crate::engine::encode::{self, DecodeError};
 use crate::engine::index::SlotHint;
 use crate::engine::ledger::WrittenHash;
 use crate::engine::listings::Listings;
@@ -32,8 +32,8 @@ pub struct Kept {
     /// Where its vector lay last.
     pub(super) slot: SlotHint,
     pub(super) listings: Listings,
-    /// Instants at which its idle and forget deadlines are entered.
-    pub(super) entered: (Option<EventTime>, Option<EventTime>),
+    /// Instant at which its own deadlines are entered.
+    pub(super) entered: Option<EventTime>,
 }
 
 /// A session at rest.
@@ -72,21 +72,23 @@ impl Packed {
         let Session { facets, book, kept } = session;
         scratch.clear();
         encode::fold(scratch, &facets, &book);
-        let mut packed = Packed { kept, ..Packed::default() };
-        packed.hold(scratch, &facets);
-        packed.prefix = facets.prefix;
-        packed
+        let space = facets.context.as_ref().map(|context| context.space.clone());
+        Packed { fold: (&scratch[..]).into(), prefix: facets.prefix, space, kept }
     }
 
-    /// Holds the bytes of a fold, which can be read, and of which these are the facets.
-    pub(super) fn hold(&mut self, fold: &[u8], facets: &Facets) {
+    /// Holds the bytes of a fold, which [`Packed::try_read`] has to find readable before the session is looked at.
+    pub(super) fn hold(&mut self, fold: &[u8]) {
         self.fold = fold.into();
-        self.space = facets.context.as_ref().map(|context| context.space.clone());
     }
 
-    /// Its facets without their prefix chains, and its book.
+    /// Its facets without their prefix chains, and its book, from bytes that are not known to be readable.
+    pub(super) fn try_read(&self) -> Result<(Facets, Book), DecodeError> {
+        encode::decode_fold(&self.fold)
+    }
+
+    /// The same, of a session that was packed or looked at before.
     pub(super) fn read(&self) -> (Facets, Book) {
-        encode::decode_fold(&self.fold).unwrap_or_else(|fault| unreachable!("what was packed unpacks: {fault}"))
+        self.try_read().unwrap_or_else(|fault| unreachable!("what was packed unpacks: {fault}"))
     }
 
     pub(super) fn open(self) -> Box<Session> {

@@ -14,7 +14,9 @@ use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Tenant, leave};
 use crate::model::bookkeeping::{Checkpoint, TopicDigest, WorkTask};
 use crate::model::event::TransferScope;
+use crate::model::ids::Name;
 use crate::model::position::{Offset, PartitionId};
+use crate::model::session::Facets;
 
 /// What is stored with a vector until its session is listed.
 const UNLISTED: Columns<'static> = Columns {
@@ -41,9 +43,10 @@ pub enum StateTopic {
 /// The latest record of a key wins; what an earlier one said, readable or not, does not matter.
 pub struct Restoring {
     engine: Engine,
-    /// States whose latest record so far cannot be read, with the fault.
+    /// States whose latest record so far is not even seen to be its session's, with the fault. Their folds are read in
+    /// the end, once each.
     unread: HashMap<Vec<u8>, String>,
-    /// Vectors whose latest record so far has no place: unreadable, or not what its session says it has.
+    /// Vectors whose latest record so far has no place: unreadable, or of no session.
     unplaced: HashMap<Vec<u8>, Vec<u8>>,
     rows: HashMap<Vec<u8>, Vec<u8>>,
 }
@@ -81,15 +84,14 @@ impl Restoring {
     }
 
     fn take_state(&mut self, key: &[u8], body: &[u8]) -> Result<(), String> {
-        let restored = encode::decode_state(body).map_err(|fault| fault.to_string())?;
-        let encode::Restored { tenant, session: id, facets, fold, .. } = restored;
+        let (tenant, id, fold) = encode::split_state(body).map_err(|fault| fault.to_string())?;
         if !keys::is_session(key, &tenant, &id) {
             return Err("the record is another session's".to_owned());
         }
         let ledger = &mut self.engine.ledger.states;
         let packed = self.engine.store.tenants.entry(tenant).or_default().packed.entry(id).or_default();
         ledger::account(ledger, &mut packed.kept.state_hash, ledger::hash(key, body));
-        packed.hold(fold, &facets);
+        packed.hold(fold);
         Ok(())
     }
 
@@ -108,13 +110,15 @@ impl Restoring {
         let Tenant { packed, spaces, .. } = store.tenants.get_mut(&tenant).ok_or("no such session")?;
         let (id, packed) = packed.get_key_value_mut(&id).ok_or("no such session")?;
         let Packed { space: held, kept, .. } = &mut **packed;
-        if held.as_ref() != Some(&space) {
-            return Err("its session has its embedding in another space".to_owned());
+        // Of several records the last one tells. Whether it is the session's own space is seen when that is read.
+        if let Some(left) = held.take_if(|held| *held != space) {
+            leave(spaces, &left, id);
         }
         let index = spaces.entry_ref(&space).or_insert_with(|| SpaceIndex::new(vector.dim()));
         if !index.upsert(id, &mut kept.slot, &vector, &UNLISTED) {
             return Err("dimension differs from others of its space".to_owned());
         }
+        *held = Some(space);
         ledger::account(&mut ledger.vectors, &mut kept.vector_hash, ledger::hash(key, body));
         Ok(())
     }
@@ -124,9 +128,8 @@ impl Restoring {
         let Some(Tenant { packed, spaces, .. }) = self.engine.store.tenants.get_mut(&tenant) else { return };
         let Some(packed) = packed.get_mut(&id) else { return };
         ledger::account(&mut self.engine.ledger.vectors, &mut packed.kept.vector_hash, 0);
-        // A vector is placed nowhere but in the space of its session's context.
-        if let Some(space) = &packed.space {
-            leave(spaces, space, &id);
+        if let Some(space) = packed.space.take() {
+            leave(spaces, &space, &id);
         }
     }
 
@@ -153,16 +156,35 @@ impl Restoring {
             return Err(RestoreError::unreadable(StateTopic::States, key, fault));
         }
         // Before anything that belongs to a session is missed: a state that is gone is not the vector's fault.
-        check_digest(StateTopic::States, self.engine.ledger.states, checkpoint.states)?;
+        check_digest(StateTopic::States, self.engine.ledger.states, checkpoint.states)
+            .map_err(|fault| self.list().err().filter(RestoreError::is_of_states).unwrap_or(fault))?;
         for (key, body) in std::mem::take(&mut self.unplaced) {
             let fail = |fault| RestoreError::unreadable(StateTopic::Vectors, &key, fault);
             self.place_vector(&key, &body).map_err(fail)?;
         }
+        self.list()?;
         check_digest(StateTopic::Vectors, self.engine.ledger.vectors, checkpoint.vectors)?;
         self.load_rows()?;
         check_digest(StateTopic::Bookkeeping, self.engine.ledger.rows, checkpoint.bookkeeping)?;
         self.settle();
         Ok((self.engine, Some(checkpoint)))
+    }
+
+    /// Reads every session and lists it. Errors: the first state by key that cannot be read, else the first vector that
+    /// is not where its session says.
+    fn list(&mut self) -> Result<(), RestoreError> {
+        let Engine { store, settings, stream_time, .. } = &mut self.engine;
+        let mut first: Option<(StateTopic, Vec<u8>, String)> = None;
+        store.list_all(settings, *stream_time, |tenant, id, packed| {
+            let (topic, fault) = match packed.try_read() {
+                Ok(read) if packed.space.as_ref().is_none_or(|space| lies_in(space, &read.0)) => return Some(read),
+                Ok(_) => (StateTopic::Vectors, "its session has its embedding in another space".to_owned()),
+                Err(fault) => (StateTopic::States, fault.to_string()),
+            };
+            first = first.take().into_iter().chain([(topic, keys::session(tenant, id), fault)]).min();
+            None
+        });
+        first.map_or(Ok(()), |(topic, key, fault)| Err(RestoreError::unreadable(topic, &key, fault)))
     }
 
     /// Takes the checkpoint row out of bookkeeping.
@@ -215,12 +237,10 @@ impl Restoring {
         Ok(())
     }
 
-    /// Derives what is not stored: indexes, and which sessions are erased but not yet tombstoned.
+    /// Derives what is neither stored nor listed: which sessions are erased but not yet tombstoned.
     fn settle(&mut self) {
         let engine = &mut self.engine;
-        let settings = Arc::clone(&engine.settings);
         engine.store.tenants.retain(|_, tenant| !tenant.is_empty());
-        engine.store.list_all(&settings, engine.stream_time);
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {
             for (tenant, id) in &chunk.sessions {
@@ -231,6 +251,11 @@ impl Restoring {
             }
         }
     }
+}
+
+/// Whether the embedding of a session is in this space.
+fn lies_in(space: &Name, facets: &Facets) -> bool {
+    facets.context.as_ref().is_some_and(|context| context.space == *space)
 }
 
 fn check_digest(topic: StateTopic, found: TopicDigest, expected: TopicDigest) -> Result<(), RestoreError> {

@@ -66,6 +66,11 @@ impl RestoreError {
         RestoreError::Unreadable { topic, key, fault: fault.to_string() }
     }
 
+    /// Whether it is of the states themselves.
+    pub(super) fn is_of_states(&self) -> bool {
+        matches!(self, RestoreError::Unreadable { topic: StateTopic::States, .. })
+    }
+
     /// What an operator can do about it.
     fn advice(&self) -> &'static str {
         match self {

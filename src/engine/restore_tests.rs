@@ -124,3 +124,27 @@ fn missing_records_are_refused() {
         assert!(fault.contains(expected), "{fault}");
     }
 }
+
+#[test]
+fn a_vector_that_is_not_where_its_session_says_is_refused() {
+    let log = log_of(&[embedded(1, "s", "a"), embedded(2, "s", "b"), embedded(3, "r", "a")]);
+    // The last vector of `s` is gone, and what is left of it lies in the space it left.
+    let last = log.iter().rposition(|(topic, key, _)| *topic == StateTopic::Vectors && key == b"t/s").unwrap();
+    let left: Vec<_> = log.iter().enumerate().filter(|(n, _)| *n != last).map(|(_, record)| record.clone()).collect();
+    let fault = restore(&left).unwrap_err();
+    assert!(fault.contains("Vectors record of key t/s: its session has its embedding in another space"), "{fault}");
+}
+
+#[test]
+fn a_damaged_state_is_named_before_anything_that_hangs_on_it() {
+    let log = log_of(&[embedded(1, "s", "a"), embedded(2, "r", "a")]);
+    for cut in 1..=40 {
+        let mut log = log.clone();
+        let (_, _, body) =
+            log.iter_mut().rfind(|(topic, key, _)| *topic == StateTopic::States && key == b"t/s").unwrap();
+        let len = body.as_ref().unwrap().len();
+        body.as_mut().unwrap().truncate(len - cut);
+        let fault = restore(&log).unwrap_err();
+        assert!(fault.contains("States record of key t/s: "), "{cut}: {fault}");
+    }
+}

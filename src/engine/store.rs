@@ -59,10 +59,8 @@ pub struct Tenant {
 pub enum Due {
     /// A suggestion is past its validity.
     Suggestion(SuggestionId),
-    /// A session was idle for too long.
-    Idle,
-    /// A session was untouched for the retention.
-    Forget,
+    /// A session was idle for too long, or untouched for the retention.
+    Session,
 }
 
 /// Everything of a partition but time and position.
@@ -131,7 +129,7 @@ impl Session {
     /// Reads what the session itself holds.
     pub(super) fn warm(&self) {
         let Session { facets, book, kept } = self;
-        black_box((facets.touched_at, book.as_of.offset, kept.state_hash, kept.vector_hash, kept.entered.0));
+        black_box((facets.touched_at, book.as_of.offset, kept.state_hash, kept.vector_hash, kept.entered));
         black_box((facets.status.is_some(), facets.user.is_some(), facets.activation.is_some()));
         black_box((facets.parent.is_some(), facets.cache.is_some(), facets.context_ref.is_some()));
         black_box((facets.prefix.len(), facets.metadata.len(), facets.end.is_some(), facets.context.is_some()));

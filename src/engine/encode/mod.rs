@@ -42,7 +42,7 @@ pub use rows::{PrefixRow, Row, row};
 pub use rows_read::decode_row;
 pub use state::{fold, state};
 pub use state_json::state_json;
-pub use state_read::{Restored, decode_fold, decode_state};
+pub use state_read::{Restored, decode_fold, decode_state, split_state};
 pub use suggestion::{SuggestionKind, suggestion};
 pub use suggestion_json::suggestion_json;
 pub use suggestion_read::decode_suggestion;

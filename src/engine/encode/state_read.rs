@@ -34,15 +34,16 @@ pub struct Restored<'b> {
 
 /// Reads the Avro body of a state record.
 pub fn decode_state(bytes: &[u8]) -> Result<Restored<'_>, DecodeError> {
-    let (head, fold): (StateHead<'_>, _) = STATE.read_head(bytes)?;
+    let (tenant, session, fold) = split_state(bytes)?;
     let (facets, book) = decode_fold(fold)?;
-    Ok(Restored {
-        tenant: id("tenant_id", TenantId::new(head.tenant_id))?,
-        session: id("session_id", SessionId::new(head.session_id))?,
-        facets,
-        book,
-        fold,
-    })
+    Ok(Restored { tenant, session, facets, book, fold })
+}
+
+/// Reads of the Avro body of a state record whose it is, and where the fold lies in it, which may not be readable.
+pub fn split_state(bytes: &[u8]) -> Result<(TenantId, SessionId, &[u8]), DecodeError> {
+    let (head, fold): (StateHead<'_>, _) = STATE.read_head(bytes)?;
+    let tenant = id("tenant_id", TenantId::new(head.tenant_id))?;
+    Ok((tenant, id("session_id", SessionId::new(head.session_id))?, fold))
 }
 
 /// Reads the field `fold` of a state.
