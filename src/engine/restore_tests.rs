@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::engine::index::SpaceIndex;
 use crate::model::position::{Offset, PartitionId, Position};
 
 type LogRecord = (StateTopic, Vec<u8>, Option<Vec<u8>>);
@@ -68,6 +69,10 @@ fn restore(log: &[LogRecord]) -> Result<Vec<String>, String> {
         restoring.apply(*topic, key, value.as_deref());
     }
     let (engine, _) = restoring.finish(None).map_err(|fault| fault.to_string())?;
+    // A vector lies in one space, that of its session.
+    for tenant in engine.store.tenants.values() {
+        assert_eq!(tenant.spaces.values().map(SpaceIndex::len).sum::<usize>(), tenant.ids().count());
+    }
     Ok(engine.sessions().iter().map(|view| format!("{} {:?}", view.session, view.context)).collect())
 }
 
