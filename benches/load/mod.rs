@@ -128,12 +128,16 @@ pub fn record(value: &[u8], offset: usize) -> Record<'_> {
 pub struct SplitMix(pub u64);
 
 impl SplitMix {
-    /// From 0 to 1.
-    pub fn unit(&mut self) -> f32 {
+    /// Any number.
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z >> 40) as f32 / (1u64 << 24) as f32
+        (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB)
+    }
+
+    /// From 0 to 1.
+    pub fn unit(&mut self) -> f32 {
+        (self.word() >> 40) as f32 / (1u64 << 24) as f32
     }
 
     fn around_zero(&mut self) -> f32 {

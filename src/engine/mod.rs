@@ -24,6 +24,7 @@ mod packed;
 #[cfg(test)]
 mod packed_tests;
 mod positional;
+pub mod prefix;
 pub mod process;
 mod queries;
 pub mod query;
