@@ -7,7 +7,7 @@
 //! own with two workers over eight partitions, in turn, and the middle half of what they do counts. The broker, and
 //! the rest of this program, share the machine with them.
 //! `--quick` takes less than two minutes; `--only throughput`, `--only latency` and `--only sizes` do a part of it, where
-//! latency is measured at the given rates alone. Figures also go to `target/bench/pipeline.json`, and a picture of them to
+//! latency is measured at the given rates alone, and with `--workers N` with more or fewer worker threads. Figures also go to `target/bench/pipeline.json`, and a picture of them to
 //! `target/bench/pipeline.svg`.
 
 #[path = "pipeline_bench/copy.rs"]
@@ -30,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use copy::CopyLoop;
-use load::{PARTITIONS, TENANTS};
+use load::{PARTITIONS, TENANTS, argument};
 use picture::{Group, NAMES};
 use rekindle::runtime::settings::RuntimeSettings;
 use serde_json::{Value, json};
@@ -194,10 +194,11 @@ fn median(mut paces: Vec<Pace>) -> Pace {
 fn latency(brokers: &str, plan: &Plan, most: Option<f64>) -> Value {
     println!("\nevent to suggestion   p50 ms   p99 ms   p99.9 ms   timed, of   ms a transaction   stolen %");
     let half = most.filter(|_| plan.half).map(|most| (most / 2.0) as usize);
+    let workers = argument("--workers", WORKERS);
     // A broker that was just started compiles itself while it works; small transactions have hardly been made yet.
-    latency::measure(brokers, WARM_UP_RATE, plan.warm_up, WORKERS);
+    latency::measure(brokers, WARM_UP_RATE, plan.warm_up, workers);
     let measured = plan.rates.iter().copied().chain(half).map(|rate| {
-        let latency = latency::measure(brokers, rate, plan.span, WORKERS);
+        let latency = latency::measure(brokers, rate, plan.span, workers);
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| latency.at(share));
         let (timed, due) = (latency.count(), latency.due);
         let each = latency.transaction_ms.unwrap_or(f64::NAN);
