@@ -96,7 +96,7 @@ impl Cluster {
 }
 
 /// Where brokers put a group or a transactional id: by Java's hash of the text.
-fn coordinator_partition(name: &str) -> i32 {
+pub(super) fn coordinator_partition(name: &str) -> i32 {
     let hash = name.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     hash.checked_abs().unwrap_or(0) % COORDINATOR_PARTITIONS
 }

@@ -1,6 +1,7 @@
 //! What the end to end tests share: a real broker, and clients that are not the service's own.
 #![allow(dead_code)]
 
+pub mod between;
 pub mod broker;
 pub mod clients;
 pub mod cluster;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Outcome;
 use crate::stage::Stage;
+use crate::support::between::open_transaction;
 use crate::support::clients::eventually;
 use crate::support::proxy::Way;
 
@@ -53,6 +54,40 @@ pub fn forgotten_end(stage: &mut Stage<'_>) -> Outcome {
     }
     run.stop();
     Outcome::Missed(format!("{MOST_KILLS} kills were not enough"))
+}
+
+/// A broker tells some of the places of a transaction that it is committed, is killed, and takes the transaction for
+/// over when it comes back: what is left has to be committed, too.
+pub fn half_told_end(stage: &mut Stage<'_>) -> Outcome {
+    stage.settings.workers = 1;
+    let mark = stage.path("holds");
+    let pass = 5 + stage.dice.below(30);
+    let run = stage.start_failing("a", &format!("before_commit {pass} hold {}", mark.display()));
+    eventually("it holds", || mark.exists(), |holds| *holds);
+    let brokers = stage.broker.addresses.clone();
+    let id = format!("{}-0", stage.settings_of("a").kafka.transactional_id);
+    let open = open_transaction(&brokers, &id).expect("its transaction");
+    let topics = &stage.settings.topics;
+    // One of these shows what became of the rest; whatever else is told is left to chance.
+    let telling = ["__consumer_offsets", &topics.bookkeeping, &topics.states];
+    let tell = telling[stage.dice.below(3) as usize].to_owned();
+    let (told, left): (Vec<_>, Vec<_>) =
+        open.places.iter().cloned().partition(|(topic, _)| *topic == tell || stage.dice.below(2) == 0);
+    open.commit_at(&brokers, &told);
+    open.forget(&brokers);
+    stage.broker.end("KILL");
+    stage.broker.begin();
+    stage.broker.wait();
+    std::fs::remove_file(mark).expect("it held");
+    stage.until_caught_up();
+    let ended = "by a transaction that the brokers forgot: ending it committed=true";
+    match (left.len(), run.said(ended)) {
+        (0, _) => Outcome::Missed("all of it was told".to_owned()),
+        (left, 0) => panic!("{left} places were left, {told:?} told, and nothing of it was ended"),
+        (left, _) => {
+            Outcome::Struck(format!("{} places told, {left} left, {tell} among those told", told.len()), vec![run])
+        }
+    }
 }
 
 /// The service is started before the broker.

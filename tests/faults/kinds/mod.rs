@@ -89,6 +89,7 @@ pub const ALL: &[Kind] = &[
         "the broker is killed until it forgets how a transaction ended (only when named)",
         broker::forgotten_end,
     ),
+    kind("half-told-end", "the broker told half of a transaction's end and forgot the rest", broker::half_told_end),
     kind("down-at-start", "no broker when the service starts", broker::down_at_start),
     kind("down-70s", "no broker for 70 s", broker::down),
     kind("frozen", "the broker stands still", broker::frozen),
