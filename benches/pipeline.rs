@@ -7,8 +7,8 @@
 //! own with two workers over eight partitions, in turn, and the middle half of what they do counts. The broker, and
 //! the rest of this program, share the machine with them.
 //! `--quick` takes less than two minutes; `--only throughput`, `--only latency` and `--only sizes` do a part of it, where
-//! latency is measured at the given rates alone, and with `--workers N` with more or fewer worker threads. Figures also go to `target/bench/pipeline.json`, and a picture of them to
-//! `target/bench/pipeline.svg`.
+//! latency is measured at the given rates alone, and with `--workers N` with more or fewer worker threads. Figures also
+//! go to `target/bench/pipeline.json`, and a picture of them to `target/bench/pipeline.svg`.
 
 #[path = "pipeline_bench/copy.rs"]
 mod copy;

@@ -164,22 +164,22 @@ impl Spanning {
 
 /// A user's id is held once, however many sessions name it.
 fn swap_user(users: &mut Users, id: &SessionId, held: &Listings, next: &mut Listings) {
-    if let (Some((held, _)), Some((next, _))) = (&held.user, &mut next.user)
-        && held == next
+    if let (Some((held, from)), Some((user, to))) = (&held.user, &mut next.user)
+        && held == user
     {
-        next.clone_from(held);
-    }
-    if held.user == next.user {
+        user.clone_from(held);
+        if from != to
+            && let Some(sessions) = users.get_mut(user)
+        {
+            sessions.remove(&(*from, id.clone()));
+            sessions.insert((*to, id.clone()));
+        }
         return;
     }
     if let Some((user, at)) = &held.user
         && let Some(sessions) = users.get_mut(user)
     {
         sessions.remove(&(*at, id.clone()));
-        if let Some((_, at)) = next.user.as_ref().filter(|(next, _)| next == user) {
-            sessions.insert((*at, id.clone()));
-            return;
-        }
         if sessions.is_empty() {
             users.remove(user);
         }

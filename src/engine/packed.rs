@@ -32,7 +32,7 @@ pub struct Kept {
     /// Where its vector lay last.
     pub(super) slot: SlotHint,
     pub(super) listings: Listings,
-    /// Instant at which its own deadlines are entered.
+    /// Instant at which the earliest of its own deadlines is entered.
     pub(super) entered: Option<EventTime>,
 }
 

@@ -115,6 +115,22 @@ impl<'a> Stage<'a> {
         self.start_with(&self.settings_of(name), &[], Some(point))
     }
 
+    /// Starts an instance that holds at a pass of `point`, with further fail points by that pass, and the file to remove
+    /// to let it go on.
+    pub fn start_holding(
+        &mut self,
+        settings: &RuntimeSettings,
+        point: &str,
+        then: impl FnOnce(u64) -> String,
+    ) -> (Run, PathBuf) {
+        let mark = self.path("holds");
+        let pass = 5 + self.dice.below(30);
+        let points = format!("{point} {pass} hold {}{}", mark.display(), then(pass));
+        let run = self.start_with(settings, &[], Some(&points));
+        eventually("it holds", || mark.exists(), |holds| *holds);
+        (run, mark)
+    }
+
     /// Starts an instance.
     pub fn start_with(&mut self, settings: &RuntimeSettings, arguments: &[&str], point: Option<&str>) -> Run {
         let name = settings.kafka.instance_id.rsplit('-').next().unwrap_or_default();

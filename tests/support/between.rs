@@ -1,7 +1,7 @@
 //! What brokers and their tools say to each other and clients never do, to have a broker do half of what it should.
 //! Requests and answers as Kafka's protocol guide has them, in their flexible versions.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 
 use rdkafka::ClientContext;
@@ -9,6 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::clients::PATIENCE;
 use super::cluster::coordinator_partition;
+use super::proxy::frame;
 
 /// An open transaction, and where it wrote.
 #[derive(Debug)]
@@ -152,12 +153,8 @@ fn ask(brokers: &str, (key, version): (i16, i16), body: &Bytes) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(&(request.0.len() as i32).to_be_bytes()).expect("sent");
     stream.write_all(&request.0).expect("sent");
-    let mut len = [0; 4];
-    stream.read_exact(&mut len).expect("an answer");
-    let mut answer = vec![0; i32::from_be_bytes(len) as usize];
-    stream.read_exact(&mut answer).expect("an answer");
-    // Correlation and tags.
-    answer.split_off(5)
+    // Length, correlation and tags.
+    frame(&mut stream).expect("an answer").split_off(9)
 }
 
 #[derive(Default)]

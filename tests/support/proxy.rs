@@ -103,7 +103,7 @@ fn serve(shared: &Arc<Shared>, client: TcpStream, broker: TcpStream) -> io::Resu
     Ok(())
 }
 
-fn frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(super) fn frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
     let mut frame = length.to_vec();

@@ -19,7 +19,7 @@ use crate::model::time::{EventTime, Millis};
 
 /// A session as read back. Its prefix segments and its vector come from records of their own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Restored<'b> {
+pub struct Restored {
     /// Its tenant.
     pub tenant: TenantId,
     /// The session.
@@ -28,15 +28,13 @@ pub struct Restored<'b> {
     pub facets: Facets,
     /// Its bookkeeping.
     pub book: Book,
-    /// The bytes of both.
-    pub fold: &'b [u8],
 }
 
 /// Reads the Avro body of a state record.
-pub fn decode_state(bytes: &[u8]) -> Result<Restored<'_>, DecodeError> {
+pub fn decode_state(bytes: &[u8]) -> Result<Restored, DecodeError> {
     let (tenant, session, fold) = split_state(bytes)?;
     let (facets, book) = decode_fold(fold)?;
-    Ok(Restored { tenant, session, facets, book, fold })
+    Ok(Restored { tenant, session, facets, book })
 }
 
 /// Reads of the Avro body of a state record whose it is, and where the fold lies in it, which may not be readable.

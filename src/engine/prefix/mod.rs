@@ -92,7 +92,8 @@ impl PrefixIndex {
         let chain = chain.filter(|chain| !chain.hashes.is_empty());
         if let Some((at, kind)) = self.known.remove(session) {
             let place = (at, session.clone());
-            let was_entered = self.entered.remove(&place) || !self.left_out.remove(&place);
+            let was_entered = !self.left_out.remove(&place);
+            self.entered.remove(&place);
             // What stays in its tree is moved there, and not taken apart in between.
             if was_entered && !chain.as_ref().is_some_and(|chain| chain.kind == kind && self.is_late(chain.at, session))
             {
@@ -149,11 +150,5 @@ impl PrefixIndex {
         if tree.is_empty() {
             self.trees.remove(kind);
         }
-    }
-}
-
-impl From<&Kind> for Kind {
-    fn from(kind: &Kind) -> Kind {
-        kind.clone()
     }
 }

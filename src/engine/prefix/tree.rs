@@ -72,11 +72,6 @@ impl PrefixTree {
         self.ends.is_empty()
     }
 
-    /// Whether a session is held.
-    pub fn holds(&self, session: &SessionId) -> bool {
-        self.ends.contains_key(session)
-    }
-
     /// The first so many blocks of a chain are held by at least one session.
     pub fn depth(&self, chain: &[u64]) -> usize {
         self.depth_of(&keys(chain))
@@ -194,11 +189,16 @@ impl PrefixTree {
         self.node_mut(lower).parent = upper;
         // Above, the same session is held by way of another child.
         if let Some(rank) = best {
-            let above = &mut self.node_mut(parent).holders;
-            above.remove(&Holder { rank: rank.clone(), via: Some(lower) });
-            above.insert(Holder { rank, via: Some(upper) });
+            self.reroute(parent, rank, lower, upper);
         }
         upper
+    }
+
+    /// What a node holds by way of one child it holds by way of another.
+    fn reroute(&mut self, node: NodeId, rank: Rank, from: NodeId, to: NodeId) {
+        let holders = &mut self.node_mut(node).holders;
+        holders.remove(&Holder { rank: rank.clone(), via: Some(from) });
+        holders.insert(Holder { rank, via: Some(to) });
     }
 
     /// What is held of a node by way of a child, or ends there, was `held` and is `next`; all above follow.
@@ -246,8 +246,9 @@ impl PrefixTree {
             return;
         }
         let below = self.node(lower);
-        let parts_below = below.holders.descending().any(|holder| holder.via.is_some());
-        if parts_below || self.node(upper).keys.len() < below.keys.len() + below.holders.len() {
+        let parts_below = || below.holders.descending().any(|holder| holder.via.is_some());
+        // Very many may end below: they are gone through only where that is the shorter way.
+        if self.node(upper).keys.len() < below.keys.len() + below.holders.len() || parts_below() {
             self.join_into_lower(upper, lower);
         } else {
             self.join_into_upper(upper, lower);
@@ -262,9 +263,7 @@ impl PrefixTree {
         keys.append(&mut below.keys);
         (below.parent, below.start, below.keys) = (parent, start, keys);
         if let Some(best) = holders.best() {
-            let above = &mut self.node_mut(parent).holders;
-            above.remove(&Holder { rank: best.rank.clone(), via: Some(upper) });
-            above.insert(Holder { rank: best.rank.clone(), via: Some(lower) });
+            self.reroute(parent, best.rank.clone(), upper, lower);
         }
         self.free.push(upper);
     }

@@ -60,12 +60,10 @@ pub fn forgotten_end(stage: &mut Stage<'_>) -> Outcome {
 /// over when it comes back: what is left has to be committed, too.
 pub fn half_told_end(stage: &mut Stage<'_>) -> Outcome {
     stage.settings.workers = 1;
-    let mark = stage.path("holds");
-    let pass = 5 + stage.dice.below(30);
-    let run = stage.start_failing("a", &format!("before_commit {pass} hold {}", mark.display()));
-    eventually("it holds", || mark.exists(), |holds| *holds);
+    let settings = stage.settings_of("a");
+    let (run, mark) = stage.start_holding(&settings, "before_commit", |_| String::new());
     let brokers = stage.broker.addresses.clone();
-    let id = format!("{}-0", stage.settings_of("a").kafka.transactional_id);
+    let id = format!("{}-0", settings.kafka.transactional_id);
     let open = open_transaction(&brokers, &id).expect("its transaction");
     let topics = &stage.settings.topics;
     // One of these shows what became of the rest; whatever else is told is left to chance.

@@ -157,10 +157,5 @@ fn holding_then(stage: &mut Stage<'_>, point: &str, then: impl FnOnce(u64) -> St
     stage.settings.workers = 1;
     let mut settings = stage.settings_of("a");
     settings.kafka.properties.insert("max.poll.interval.ms".to_owned(), "2500".to_owned());
-    let mark = stage.path("holds");
-    let pass = 5 + stage.dice.below(30);
-    let points = format!("{point} {pass} hold {}{}", mark.display(), then(pass));
-    let run = stage.start_with(&settings, &[], Some(&points));
-    eventually("it holds", || mark.exists(), |holds| *holds);
-    (run, mark)
+    stage.start_holding(&settings, point, then)
 }
