@@ -48,7 +48,7 @@ pub use ahead::AHEAD;
 pub use annals::Annals;
 pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use process::Engine;
-pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
+pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit, Weighed};
 pub use record::{Record, WriterSchema};
 pub use restore::{Restoring, StateTopic};
 pub use restore_error::RestoreError;

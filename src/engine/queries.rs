@@ -3,7 +3,7 @@
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
 use crate::engine::process::Engine;
-use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit};
+use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit, Weighed};
 use crate::engine::suggest::recovery::{self, Ask};
 use crate::engine::suggest::{identity, own};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
@@ -119,6 +119,23 @@ impl Engine {
             policy: self.policy.clone(),
             delivery: Delivery::Query,
         })
+    }
+
+    /// Which earlier sessions of its user a session could take up, by score, ties by session id: those below the floor
+    /// too, and without what the session holds itself. Its own embedding is compared.
+    pub fn weigh(&self, tenant: &TenantId, session: &SessionId) -> Vec<Weighed> {
+        let user = self.store.session(tenant, session).and_then(|s| s.facets.user.as_ref().map(|r| r.value.clone()));
+        let trigger = TriggerKind::Query;
+        let ask = Ask { tenant, session: Some(session), user: user.as_ref(), trigger, context: None, cache: None };
+        let weighed = recovery::weigh(&self.scene(), &ask).into_iter();
+        weighed
+            .map(|own::Candidate { recovery: Recovery { source, plan, basis, .. }, score, .. }| Weighed {
+                session: source.session,
+                plan,
+                basis,
+                score,
+            })
+            .collect()
     }
 
     /// Gauges.

@@ -4,6 +4,7 @@ pub use crate::engine::index::Hit as SearchHit;
 use crate::model::event::{ResumeRequested, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::session::Status;
+use crate::model::suggestion::{MatchBasis, RecoveryPlan, Score};
 use crate::model::time::EventTime;
 
 /// Asks what to restore for a session, or for a user's next session.
@@ -34,6 +35,19 @@ pub struct SearchFilter {
     pub scope: Option<TransferScope>,
     /// Not this session.
     pub except: Option<SessionId>,
+}
+
+/// An earlier session that was weighed as what another one takes up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighed {
+    /// The earlier session.
+    pub session: SessionId,
+    /// What could be done with it.
+    pub plan: RecoveryPlan,
+    /// On what ground.
+    pub basis: MatchBasis,
+    /// How likely it is that it is taken up, and why.
+    pub score: Score,
 }
 
 /// Gauges of one partition.

@@ -56,11 +56,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     if let Some(own) = &mut own {
         rejected.append(&mut own.recovery.rejected);
     }
-    let mut candidates = others(scene, tenant, ask, asking, &mut rejected);
-    candidates.sort_by(|a, b| {
-        let order = b.score.total.total_cmp(&a.score.total);
-        order.then_with(|| a.recovery.source.session.cmp(&b.recovery.source.session))
-    });
+    let candidates = others(scene, tenant, ask, asking, &mut rejected);
     // What a session holds itself restores it; others only stand in for it.
     let ranked = own.into_iter().chain(candidates);
     let (good, weak): (Vec<_>, Vec<_>) = ranked.partition(|c| c.score.total >= floor);
@@ -77,12 +73,19 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     Some(best)
 }
 
+/// The other sessions that could stand in for the asking one, best first, ties by session id; those below the floor too.
+pub fn weigh(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
+    let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
+    let asking = ask.session.and_then(|id| tenant.session(id));
+    others(scene, tenant, ask, asking.as_deref(), &mut Vec::new())
+}
+
 /// A session that just began has nothing of its own to restore.
 fn allows_own(trigger: TriggerKind) -> bool {
     !matches!(trigger, TriggerKind::SessionStarted | TriggerKind::FirstContext)
 }
 
-/// The same user's other sessions: the nearest ones and the latest ones.
+/// The same user's other sessions, the nearest ones and the latest ones, by score.
 fn others(
     scene: &Scene<'_>,
     tenant: &Tenant,
@@ -116,6 +119,10 @@ fn others(
         let similarity = context.and_then(|(space, vector)| tenant.spaces.get(space)?.similarity(vector, &id));
         candidates.push(other(scene, &id, &session, asking, similarity, declared));
     }
+    candidates.sort_by(|a, b| {
+        let order = b.score.total.total_cmp(&a.score.total);
+        order.then_with(|| a.recovery.source.session.cmp(&b.recovery.source.session))
+    });
     candidates
 }
 
