@@ -101,13 +101,15 @@ fn policy(r: &mut Reader<'_>, default: Policy) -> Policy {
     let p = |key| ["policy", key];
     Policy {
         floor: r.float(&p("floor"), default.floor, 0.0..=1.0),
+        wrong_ms: r.float(&p("wrong_ms"), default.wrong_ms, 0.0..=1e9),
         k: r.int(&p("k"), default.k as i64, 1..=1000) as usize,
         adapter_vote: r.int(&p("adapter_vote"), i64::from(default.adapter_vote), 1..=1000) as u32,
         drift_radians: r.float(&p("drift_radians"), default.drift_radians, 1e-3..=1000.0),
         min_similarity: r.float(&p("min_similarity"), default.min_similarity, -1.0..=1.0),
         recency_half_life: ms(r, &p("recency_half_life_ms"), default.recency_half_life, 1..=MAX_SPAN_MS),
         valid_for: ms(r, &p("valid_ms"), default.valid_for, 1_000..=30 * DAY_MS),
-        weights: weights(r, &default.weights),
+        weights: weights(r, "weights", &default.weights),
+        transfer_weights: weights(r, "transfer_weights", &default.transfer_weights),
     }
 }
 
@@ -122,21 +124,16 @@ fn mode(r: &mut Reader<'_>) {
     }
 }
 
-fn weights(r: &mut Reader<'_>, default: &Weights) -> Weights {
-    let mut weight = |key: &str, default: f64| r.float(&["policy", "weights", key], default, -100.0..=100.0);
-    Weights {
-        bias: weight("bias", default.bias),
-        similarity: weight("similarity", default.similarity),
-        no_similarity: weight("no_similarity", default.no_similarity),
-        recency: weight("recency", default.recency),
-        interrupted: weight("interrupted", default.interrupted),
-        ended: weight("ended", default.ended),
-        own_session: weight("own_session", default.own_session),
-        declared: weight("declared", default.declared),
-        kv_value: weight("kv_value", default.kv_value),
-        adapter_match: weight("adapter_match", default.adapter_match),
-        support: weight("support", default.support),
+fn weights(r: &mut Reader<'_>, table: &str, default: &Weights) -> Weights {
+    let mut defaults = default.list().into_iter();
+    let weights = Weights::of(|name| {
+        let default = defaults.next().map_or(0.0, |(_, weight)| weight);
+        r.float(&["policy", table, name], default, -100.0..=100.0)
+    });
+    if weights.list().iter().all(|(_, weight)| *weight == 0.0) {
+        r.fault(&["policy", table], "all weights are 0: every score would be 0.5");
     }
+    weights
 }
 
 /// Rates of a namespace; what it does not list is as in `cost.default`.

@@ -19,6 +19,7 @@ use crate::model::event::{Context, SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
 use crate::model::stamp::Stamp;
+use crate::model::topic::Topic;
 use crate::model::verdict::Verdict;
 
 /// A session before its event was folded, what changed, and how it stands now.
@@ -197,7 +198,7 @@ impl Before {
 }
 
 /// Stores a new embedding where it counts: overwritten in place, taken out of the space it left. The angle it
-/// moved by, in radians, adds to the drift, which begins at 0 with the first one of a space.
+/// moved by, in radians, adds to the drift; drift and topic begin anew with the first one of a space.
 fn index_context(
     spaces: &mut HashMap<Name, SpaceIndex>,
     id: &SessionId,
@@ -214,6 +215,10 @@ fn index_context(
     session.book.drift =
         match index.replace(id, &mut session.kept.slot, &context.vector, &columns(&session.facets, settings)) {
             Some(cosine) => session.book.drift + libm::acos(cosine),
-            None => 0.0,
+            None => {
+                session.book.topic = Topic::default();
+                0.0
+            }
         };
+    session.book.topic.see(context.vector.as_slice());
 }

@@ -5,13 +5,13 @@ use crate::engine::index::{Consent, Wanted};
 use crate::engine::process::Engine;
 use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit, Weighed};
 use crate::engine::suggest::recovery::{self, Ask};
-use crate::engine::suggest::{identity, own};
+use crate::engine::suggest::{identity, own, transfer};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::position::{Offset, Position};
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::{SessionView, TriggerKind};
 use crate::model::suggestion::{
-    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Suggestion, Trigger,
+    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Trigger,
 };
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
@@ -121,7 +121,7 @@ impl Engine {
         })
     }
 
-    /// Which earlier sessions of its user a session could take up, by score, ties by session id: those below the floor
+    /// Which earlier sessions of its user a session could take up, best first: those below the floor
     /// too, and without what the session holds itself. Its own embedding is compared.
     pub fn weigh(&self, tenant: &TenantId, session: &SessionId) -> Vec<Weighed> {
         let user = self.store.session(tenant, session).and_then(|s| s.facets.user.as_ref().map(|r| r.value.clone()));
@@ -136,6 +136,19 @@ impl Engine {
                 score,
             })
             .collect()
+    }
+
+    /// The sessions of its tenant that are near a session and let it profit, by how likely it is that they are about the
+    /// same, at most `policy.k`; none if it has no embedding.
+    pub fn neighbours(&self, tenant: &TenantId, session: &SessionId) -> Vec<(SessionId, Score)> {
+        let held = self.store.tenants.get(tenant);
+        let Some((held, asking)) = held.and_then(|held| Some((held, held.session(session)?))) else {
+            return Vec::new();
+        };
+        let Some((space, vector)) = held.vector(session) else { return Vec::new() };
+        let ask = transfer::Ask { tenant, session, space, vector: &vector, except: None };
+        let neighbours = transfer::neighbours(&self.scene(), held, &ask, &asking).into_iter();
+        neighbours.map(|near| (near.id().clone(), near.score)).collect()
     }
 
     /// Gauges.

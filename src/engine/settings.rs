@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::ids::{EventId, Name};
 use crate::model::position::Offset;
+pub use crate::model::score::Weights;
 use crate::model::time::Millis;
 
 /// Everything the engine is told from outside.
@@ -57,6 +58,8 @@ pub enum OutputFormat {
 pub struct Policy {
     /// Probability below which nothing is suggested, 0..1.
     pub floor: f64,
+    /// What a wrong suggestion costs beside the restore that it sets off, ms, ≥ 0.
+    pub wrong_ms: f64,
     /// Neighbours asked, 1..1000.
     pub k: usize,
     /// Sessions an adapter needs behind it (and more than half), ≥ 1.
@@ -69,35 +72,10 @@ pub struct Policy {
     pub recency_half_life: Millis,
     /// How long a suggestion holds.
     pub valid_for: Millis,
-    /// Weights of the score.
+    /// Weights of a recovery's score.
     pub weights: Weights,
-}
-
-/// Weights of the logistic score: total = 1 / (1 + e^−(bias + Σ weight · feature)).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Weights {
-    /// Added always.
-    pub bias: f64,
-    /// Times the cosine.
-    pub similarity: f64,
-    /// Added where no cosine is known.
-    pub no_similarity: f64,
-    /// Times 2^(−age / half-life).
-    pub recency: f64,
-    /// Added where the source was interrupted.
-    pub interrupted: f64,
-    /// Added where the source ended.
-    pub ended: f64,
-    /// Added where the source is the session itself.
-    pub own_session: f64,
-    /// Added where the session itself declared what it takes up.
-    pub declared: f64,
-    /// Times the share of the context's compute that restoring saves.
-    pub kv_value: f64,
-    /// Added where both sessions use the same adapter.
-    pub adapter_match: f64,
-    /// Times the share of votes (transfer only).
-    pub support: f64,
+    /// Weights of a transfer's score.
+    pub transfer_weights: Weights,
 }
 
 /// What computing and moving KV costs.
@@ -147,8 +125,8 @@ impl EngineSettings {
         put("check_partition", &self.check_partition);
         put("k", &self.policy.k);
         put("adapter_vote", &self.policy.adapter_vote);
-        for x in self.policy.numbers() {
-            put("policy", &x.to_bits());
+        for (name, x) in self.policy.numbers() {
+            put(name, &x.to_bits());
         }
         for (namespace, rates) in &self.costs {
             put("cost", namespace);
@@ -161,24 +139,14 @@ impl EngineSettings {
 }
 
 impl Policy {
-    fn numbers(&self) -> [f64; 14] {
-        let w = &self.weights;
-        [
-            self.floor,
-            self.drift_radians,
-            self.min_similarity,
-            w.bias,
-            w.similarity,
-            w.no_similarity,
-            w.recency,
-            w.interrupted,
-            w.ended,
-            w.own_session,
-            w.declared,
-            w.kv_value,
-            w.adapter_match,
-            w.support,
-        ]
+    fn numbers(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let own = [
+            ("floor", self.floor),
+            ("wrong_ms", self.wrong_ms),
+            ("drift_radians", self.drift_radians),
+            ("min_similarity", self.min_similarity),
+        ];
+        own.into_iter().chain(self.weights.list()).chain(self.transfer_weights.list())
     }
 }
 
@@ -217,34 +185,15 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             floor: 0.35,
+            wrong_ms: 0.0,
             k: 32,
             adapter_vote: 3,
             drift_radians: 0.8,
             min_similarity: 0.3,
             recency_half_life: Millis(1_800_000),
             valid_for: Millis(600_000),
-            weights: Weights::default(),
-        }
-    }
-}
-
-/// Similarity, interruption and end are near a logistic fit to whether a session takes up an earlier one of
-/// its user, on real multi-turn dialogues with sentence embeddings; the others are set so that a session's
-/// own broken-off KV comes out near 0.9 and an interrupted session without any embedding near 0.5.
-impl Default for Weights {
-    fn default() -> Self {
-        Weights {
-            bias: -7.0,
-            similarity: 11.0,
-            no_similarity: 4.6,
-            recency: 0.5,
-            interrupted: 1.9,
-            ended: -4.0,
-            own_session: 6.8,
-            declared: 4.0,
-            kv_value: 1.0,
-            adapter_match: 0.3,
-            support: 1.5,
+            weights: Weights::RECOVERY,
+            transfer_weights: Weights::TRANSFER,
         }
     }
 }

@@ -63,29 +63,15 @@ struct SettingsText {
 #[serde(deny_unknown_fields)]
 struct PolicyText {
     floor: Exact,
+    wrong_ms: Exact,
     k: usize,
     adapter_vote: u32,
     drift_radians: Exact,
     min_similarity: Exact,
     recency_half_life_ms: i64,
     valid_ms: i64,
-    weights: WeightsText,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WeightsText {
-    bias: Exact,
-    similarity: Exact,
-    no_similarity: Exact,
-    recency: Exact,
-    interrupted: Exact,
-    ended: Exact,
-    own_session: Exact,
-    declared: Exact,
-    kv_value: Exact,
-    adapter_match: Exact,
-    support: Exact,
+    weights: BTreeMap<String, Exact>,
+    transfer_weights: BTreeMap<String, Exact>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -168,7 +154,7 @@ impl SettingsText {
             check_partition: self.check_partition,
             output,
             input_topic: self.input_topic,
-            policy: self.policy.policy(),
+            policy: self.policy.policy()?,
             costs: costs.collect::<Result<_, _>>()?,
             default_cost: self.default_cost.rates(),
             panic_on: None,
@@ -179,70 +165,65 @@ impl SettingsText {
 
 impl From<&Policy> for PolicyText {
     fn from(policy: &Policy) -> PolicyText {
-        let Policy { floor, k, adapter_vote, drift_radians, min_similarity, recency_half_life, valid_for, weights } =
-            policy;
+        let Policy {
+            floor,
+            wrong_ms,
+            k,
+            adapter_vote,
+            drift_radians,
+            min_similarity,
+            recency_half_life,
+            valid_for,
+            weights,
+            transfer_weights,
+        } = policy;
         PolicyText {
             floor: Exact(*floor),
+            wrong_ms: Exact(*wrong_ms),
             k: *k,
             adapter_vote: *adapter_vote,
             drift_radians: Exact(*drift_radians),
             min_similarity: Exact(*min_similarity),
             recency_half_life_ms: recency_half_life.0,
             valid_ms: valid_for.0,
-            weights: WeightsText::from(weights),
+            weights: weights_text(weights),
+            transfer_weights: weights_text(transfer_weights),
         }
     }
 }
 
 impl PolicyText {
-    fn policy(&self) -> Policy {
-        Policy {
+    fn policy(&self) -> Result<Policy, UnknownSettings> {
+        Ok(Policy {
             floor: self.floor.0,
+            wrong_ms: self.wrong_ms.0,
             k: self.k,
             adapter_vote: self.adapter_vote,
             drift_radians: self.drift_radians.0,
             min_similarity: self.min_similarity.0,
             recency_half_life: Millis(self.recency_half_life_ms),
             valid_for: Millis(self.valid_ms),
-            weights: self.weights.weights(),
-        }
+            weights: weights(&self.weights)?,
+            transfer_weights: weights(&self.transfer_weights)?,
+        })
     }
 }
 
-/// A struct of numbers both ways, every field of it.
-macro_rules! numbers {
-    ($ty:ident, $text:ident, $to:ident, $($field:ident),+) => {
-        impl From<&$ty> for $text {
-            fn from(value: &$ty) -> $text {
-                let $ty { $($field),+ } = value;
-                $text { $($field: Exact(*$field)),+ }
-            }
-        }
-
-        impl $text {
-            fn $to(&self) -> $ty {
-                $ty { $($field: self.$field.0),+ }
-            }
-        }
-    };
+fn weights_text(weights: &Weights) -> BTreeMap<String, Exact> {
+    weights.list().map(|(name, weight)| (name.to_owned(), Exact(weight))).into()
 }
 
-numbers!(
-    Weights,
-    WeightsText,
-    weights,
-    bias,
-    similarity,
-    no_similarity,
-    recency,
-    interrupted,
-    ended,
-    own_session,
-    declared,
-    kv_value,
-    adapter_match,
-    support
-);
+/// Exactly the weights there are.
+fn weights(text: &BTreeMap<String, Exact>) -> Result<Weights, UnknownSettings> {
+    let held = |name: &str| text.get(name).map_or(f64::NAN, |weight| weight.0);
+    let weights = Weights::of(held);
+    let known = weights.list();
+    match known.iter().find(|(_, weight)| weight.is_nan()) {
+        Some((name, _)) => Err(UnknownSettings((*name).to_owned())),
+        None if text.len() != known.len() => Err(UnknownSettings("weights".to_owned())),
+        None => Ok(weights),
+    }
+}
 
 impl From<&CostRates> for CostText {
     fn from(rates: &CostRates) -> CostText {

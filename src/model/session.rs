@@ -13,6 +13,7 @@ use super::position::Position;
 use super::prefix::PrefixFamily;
 use super::stamp::{Register, Stamp};
 use super::time::{EventTime, Millis};
+use super::topic::Topic;
 
 /// Most adapter ids whose deactivation is remembered.
 pub const MAX_DEACTIVATIONS: usize = 8;
@@ -177,6 +178,8 @@ pub struct Book {
     pub triggers: LiteMap<TriggerKind, Arc<Stamp>>,
     /// Angle the context drifted since the last transfer trigger, in radians.
     pub drift: f64,
+    /// What its embeddings of this space have in common.
+    pub topic: Topic,
     /// Open suggestions, oldest first.
     pub open: Vec<SuggestionId>,
     /// The last record that changed this session.

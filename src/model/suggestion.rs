@@ -1,6 +1,5 @@
 //! What is published: recovery and transfer suggestions, with everything that explains them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::TransferScope;
@@ -11,6 +10,7 @@ use super::session::TriggerKind;
 use super::time::EventTime;
 
 pub use super::plans::*;
+pub use super::score::Score;
 
 /// A suggestion as decided; what is published of it is a [`Publication`].
 #[derive(Debug, Clone, PartialEq)]
@@ -172,15 +172,6 @@ pub struct Support {
     pub for_it: u32,
     /// Those that speak against it.
     pub against: u32,
-}
-
-/// A probability and the named features it was computed from. All rounded to 1e-6.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Score {
-    /// Probability that the suggestion is taken up, 0..1.
-    pub total: f64,
-    /// Features by name; `None` where unknown.
-    pub components: BTreeMap<&'static str, Option<f64>>,
 }
 
 /// A suggestion at one point of its life.

@@ -39,7 +39,7 @@ fn neighbour(n: usize, session: &str, angle: f64) -> [Value; 3] {
 fn small_steps_add_up_across_restarts() {
     let mut events: Vec<Value> = Vec::new();
     events.extend(neighbour(1, "near", 0.0));
-    events.extend(neighbour(2, "far", 1.2));
+    events.extend(neighbour(2, "far", 1.3));
     events.extend((0..5).map(|turn| embedded(10 + turn, "moving", 0.3 * turn as f64, turn + 1)));
     let whole = run_in_batches(&events, &[events.len()], &[false]);
     let parts = run_in_batches(&events, &[1], &[true]);

@@ -17,6 +17,7 @@ use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::*;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
+use crate::model::topic::Topic;
 
 /// Ids, from few values so that collisions happen.
 macro_rules! ids {
@@ -248,19 +249,30 @@ pub fn book() -> BoxedStrategy<Book> {
         vec(seen, 0..4),
         btree_map(word(TriggerKind::ALL), stamp(), 0..4),
         float(),
+        vec(1..=0xffu8, 0..2),
         vec(suggestion_id(), 0..3),
         position(),
         time(),
     )
-        .prop_map(|(producers, triggers, drift, open, as_of, as_of_time)| Book {
+        .prop_map(|(producers, triggers, drift, seen, open, as_of, as_of_time)| Book {
             producers,
             triggers: triggers.into_iter().collect(),
             drift,
+            topic: topic(&seen),
             open,
             as_of,
             as_of_time,
         })
         .boxed()
+}
+
+fn topic(turns: &[u8]) -> Topic {
+    let mut topic = Topic::default();
+    for turn in turns {
+        let signs: Vec<_> = (0..128).map(|at| half::f16::from_f32(f32::from(turn >> (at % 8) & 1) - 0.5)).collect();
+        topic.see(&signs);
+    }
+    topic
 }
 
 /// A random position.

@@ -13,6 +13,7 @@ use crate::model::event::TransferScope;
 use crate::model::kv::{Residency, Tier};
 use crate::model::position::Offset;
 use crate::model::prefix::PrefixFamily;
+use crate::model::score::{FEATURES, Features};
 use crate::model::session::{PrefixSegment, TriggerKind};
 use crate::model::suggestion::*;
 use crate::model::verdict::{RejectReason, Rejection};
@@ -89,8 +90,11 @@ fn transfer() -> BoxedStrategy<Advice> {
 pub fn suggestion() -> BoxedStrategy<Suggestion> {
     let trigger = (word(TriggerKind::ALL), of(event_id()), of(time()), of(time()))
         .prop_map(|(kind, event_id, occurred_at, due_at)| Trigger { kind, event_id, occurred_at, due_at });
-    let components = btree_map(word(super::suggestion_read::COMPONENTS), of(float()), 0..5);
-    let score = (float(), components).prop_map(|(total, components)| Score { total, components });
+    let values = proptest::array::uniform::<_, { FEATURES.len() }>(of(float()));
+    let score = (float(), values).prop_map(|(total, values)| {
+        let mut values = values.into_iter();
+        Score { total, features: Features::of(|_| values.next().flatten()) }
+    });
     (
         (suggestion_id(), tenant(), session(), of(user())),
         trigger,

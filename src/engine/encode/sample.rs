@@ -9,10 +9,12 @@ use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::*;
 use crate::model::position::{Offset, PartitionId, Position};
+use crate::model::score::Features;
 use crate::model::session::*;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::suggestion::*;
 use crate::model::time::{EventTime, Millis};
+use crate::model::topic::Topic;
 
 const START: i64 = 1_762_339_000_000;
 
@@ -93,6 +95,7 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
         producers: vec![SeenSeqs { id: name("gw-1"), epoch: 3, intervals: vec![(1, 6)], overflowed: false }],
         triggers: LiteMap::from_iter([(TriggerKind::SessionInterrupted, stop), (TriggerKind::ContextDrift, drift)]),
         drift: 0.25,
+        topic: Topic::default(),
         open: open.clone(),
         as_of,
         as_of_time: EventTime(START + 5000),
@@ -185,7 +188,7 @@ pub(super) fn suggestions() -> [Suggestion; 2] {
             due_at: None,
         },
         advice,
-        score: Score { total: 0.91, components: [("recency", Some(0.98)), ("similarity", None)].into() },
+        score: Score { total: 0.91, features: Features { recency: Some(0.98), ..Features::default() } },
         valid_until: Some(EventTime(START + 605_000)),
         supersedes: None,
         as_of: view.as_of,

@@ -194,6 +194,7 @@ impl<'a, 'b> StateWriter<'a, 'b> {
         self.out.texts(book.open.iter().map(|id| id.as_str()));
         self.position(&book.as_of);
         self.out.long(book.as_of_time.0);
+        self.out.optional(book.topic.to_bytes(), |out, topic| out.counted(&topic));
     }
 
     fn stamps(&mut self) {

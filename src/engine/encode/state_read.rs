@@ -16,6 +16,7 @@ use crate::model::session::{self, Book, ContextFacet, Evicted, Facets, LiveStatu
 use crate::model::shared::shared;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
+use crate::model::topic::Topic;
 
 /// A session as read back. Its prefix segments and its vector come from records of their own.
 #[derive(Debug, Clone, PartialEq)]
@@ -192,6 +193,11 @@ fn book(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Book> {
         producers: list(&fold.producers, seen_seqs)?,
         triggers: map(&fold.triggers, |r| Ok((word("kind", TriggerKind::parse(r.kind))?, stamp_at(stamps, r.stamp)?)))?,
         drift: fold.drift,
+        topic: fold
+            .topic
+            .as_deref()
+            .map_or(Some(Topic::default()), |bytes| Topic::from_bytes(bytes))
+            .ok_or(DecodeError::Field("topic"))?,
         open: list(&fold.open, |v| id("open", SuggestionId::new(v)))?,
         as_of: (&fold.as_of).into(),
         as_of_time: EventTime(fold.as_of_time),

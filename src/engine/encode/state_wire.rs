@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 use crate::model::position::{Offset, PartitionId, Position};
@@ -98,6 +99,9 @@ pub(super) struct Fold<T> {
     pub open: Vec<T>,
     pub as_of: PositionRecord,
     pub as_of_time: i64,
+    /// States of the first version end before it.
+    #[serde(default)]
+    pub topic: Option<ByteBuf>,
 }
 
 #[derive(Deserialize)]

@@ -75,10 +75,7 @@ fn trigger(trigger: &Trigger, redacted: bool) -> TriggerRecord<&str> {
 }
 
 fn score(score: &Score) -> ScoreRecord<&str> {
-    ScoreRecord {
-        total: score.total,
-        components: score.components.iter().map(|(name, value)| (*name, *value)).collect(),
-    }
+    ScoreRecord { total: score.total, components: score.features.list().into() }
 }
 
 fn actual(actual: &Actual) -> ActualRecord<&str> {

@@ -64,7 +64,7 @@ fn trigger(trigger: &Trigger, redacted: bool) -> Value {
 }
 
 fn score(score: &Score) -> Value {
-    let components = score.components.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+    let components = score.features.list().into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
     let mut flat: Map<String, Value> = components.collect();
     flat.insert("total".to_owned(), json!(score.total));
     Value::Object(flat)

@@ -10,22 +10,10 @@ use super::suggestion_wire::*;
 use crate::model::event::TransferScope;
 use crate::model::ids::{EventId, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::kv::{Adapter, Residency};
+use crate::model::score::{FEATURES, Features};
 use crate::model::session::TriggerKind;
 use crate::model::suggestion::*;
 use crate::model::time::EventTime;
-
-/// Every name of a score's component.
-pub(super) const COMPONENTS: &[&str] = &[
-    "adapter_match",
-    "declared",
-    "ended",
-    "interrupted",
-    "kv_value",
-    "own_session",
-    "recency",
-    "similarity",
-    "support",
-];
 
 /// Reads the Avro body of a suggestion. Errors also for the revocation of what was erased, which says too
 /// little to be a suggestion again.
@@ -103,11 +91,11 @@ fn trigger(record: &TriggerRecord<&str>) -> Read<Trigger> {
 }
 
 fn score(record: &ScoreRecord<&str>) -> Read<Score> {
-    let component = |(text, value): &(_, Option<f64>)| {
-        let known = COMPONENTS.iter().find(|known| *known == text);
-        Ok((*known.ok_or(DecodeError::Field("score.components"))?, *value))
-    };
-    Ok(Score { total: record.total, components: record.components.iter().map(component).collect::<Read<_>>()? })
+    if record.components.iter().any(|(name, _)| !FEATURES.contains(name)) {
+        return Err(DecodeError::Field("score.components"));
+    }
+    let held = |wanted: &str| record.components.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| *value);
+    Ok(Score { total: record.total, features: Features::of(held) })
 }
 
 fn recovery(common: &Common<&str>, own: &OwnRecovery<&str>) -> Read<Recovery> {

@@ -102,7 +102,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// The fields of a record.
+/// The fields of a record. Where the datum ends before one, whoever reads it says by what it stands for.
 struct Fields<'r, 'b> {
     reader: &'r mut Reader<'b>,
     left: usize,
@@ -112,7 +112,7 @@ impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
     type Error = Malformed;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Malformed> {
-        if self.left == 0 {
+        if self.left == 0 || self.reader.left() == 0 {
             return Ok(None);
         }
         self.left -= 1;

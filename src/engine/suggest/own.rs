@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::score::{Features, flag, recency, score};
+use super::score::{flag, recency, score, turns};
 use super::{Scene, cost, is_interrupted};
 use crate::engine::fold::active_adapter;
 use crate::engine::store::Session;
 use crate::engine::view::{CopyFate, context_tokens};
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::kv::{CacheIdentity, KvCopy, Residency, Tier};
+use crate::model::score::Features;
 use crate::model::suggestion::{
     CandidateFault, Estimate, MatchBasis, Recovery, RecoveryPlan, RejectedCandidate, Score,
 };
@@ -49,6 +50,7 @@ pub fn candidate(
     let features = Features {
         recency: recency(&scene.settings.policy, facets.last_active, scene.now),
         interrupted: flag(is_interrupted(session)),
+        turns: turns(facets.turn_count),
         own_session: flag(true),
         declared: flag(declared),
         kv_value: kv.as_ref().map(|(copy, e)| cost::saved_share(scene.settings, copy, held.unwrap_or(0), e)),

@@ -5,15 +5,17 @@
 use std::collections::BTreeSet;
 
 use super::own::{self, Candidate};
-use super::score::{Features, flag, recency, score};
+use super::score::{flag, pays, recency, score, turns};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
 use crate::engine::index::{Consent, Wanted};
+use crate::engine::packed::Seen;
 use crate::engine::store::{Session, Tenant, took_up};
-use crate::engine::view::scope;
+use crate::engine::view::{base_status, scope};
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::{Adapter, CacheIdentity};
+use crate::model::score::Features;
 use crate::model::session::{Status, TriggerKind};
 use crate::model::suggestion::{Alternative, CandidateFault, MatchBasis, Recovery, RecoveryPlan, RejectedCandidate};
 use crate::model::vector::UnitVector;
@@ -44,7 +46,6 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let tenant = scene.store.tenants.get(ask.tenant)?;
     let asking = ask.session.and_then(|id| tenant.session(id));
     let asking = asking.as_deref();
-    let floor = scene.settings.policy.floor;
     let mut rejected = Vec::new();
     let mut own = None;
     if let (Some(id), Some(session)) = (ask.session, asking)
@@ -59,7 +60,10 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let candidates = others(scene, tenant, ask, asking, &mut rejected);
     // What a session holds itself restores it; others only stand in for it.
     let ranked = own.into_iter().chain(candidates);
-    let (good, weak): (Vec<_>, Vec<_>) = ranked.partition(|c| c.score.total >= floor);
+    let policy = &scene.settings.policy;
+    let good_enough =
+        |c: &Candidate| c.score.total >= policy.floor && pays(policy, &c.score, c.recovery.estimate.as_ref());
+    let (good, weak): (Vec<_>, Vec<_>) = ranked.partition(good_enough);
     let below =
         |c: Candidate| RejectedCandidate { session: c.recovery.source.session, reason: CandidateFault::BelowFloor };
     rejected.extend(weak.into_iter().map(below));
@@ -73,7 +77,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     Some(best)
 }
 
-/// The other sessions that could stand in for the asking one, best first, ties by session id; those below the floor too.
+/// The other sessions that could stand in for the asking one, best first; those below the floor too.
 pub fn weigh(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
     let asking = ask.session.and_then(|id| tenant.session(id));
@@ -85,7 +89,7 @@ fn allows_own(trigger: TriggerKind) -> bool {
     !matches!(trigger, TriggerKind::SessionStarted | TriggerKind::FirstContext)
 }
 
-/// The same user's other sessions, the nearest ones and the latest ones, by score.
+/// The same user's other sessions, the nearest ones and the latest ones, by score, then the latest first, then by id.
 fn others(
     scene: &Scene<'_>,
     tenant: &Tenant,
@@ -105,7 +109,7 @@ fn others(
     }
     let latest = tenant.users.get(user).into_iter().flat_map(|sessions| sessions.iter().rev().take(k));
     nominated.extend(latest.map(|(_, id)| id.clone()));
-    let mut candidates = Vec::new();
+    let mut nominees = Vec::new();
     for id in nominated {
         let Some(session) = tenant.session(&id) else { continue };
         if !is_candidate(ask, asking, &id, &session) {
@@ -117,13 +121,52 @@ fn others(
             continue;
         }
         let similarity = context.and_then(|(space, vector)| tenant.spaces.get(space)?.similarity(vector, &id));
-        candidates.push(other(scene, &id, &session, asking, similarity, declared));
+        let ended = base_status(&session.facets) == Some(Status::Ended);
+        nominees.push(Nominee { id, session, similarity, declared, ended });
     }
+    let rivals = Rivals::of(&nominees);
+    let weigh = |nominee| other(scene, asking, nominee, &rivals);
+    let mut candidates: Vec<_> = nominees.iter().map(weigh).collect();
     candidates.sort_by(|a, b| {
-        let order = b.score.total.total_cmp(&a.score.total);
-        order.then_with(|| a.recovery.source.session.cmp(&b.recovery.source.session))
+        let (one, two) = (&a.recovery.source, &b.recovery.source);
+        let order = b.score.total.total_cmp(&a.score.total).then_with(|| two.last_active.cmp(&one.last_active));
+        order.then_with(|| one.session.cmp(&two.session))
     });
     candidates
+}
+
+/// A session that is weighed.
+struct Nominee<'a> {
+    id: SessionId,
+    session: Seen<'a>,
+    similarity: Option<f64>,
+    declared: bool,
+    ended: bool,
+}
+
+/// The two nominees that are most likely to be meant: those of the largest cosines that did not end.
+struct Rivals<'a>([Option<(f64, &'a SessionId)>; 2]);
+
+impl<'a> Rivals<'a> {
+    fn of(nominees: &'a [Nominee<'_>]) -> Rivals<'a> {
+        let mut rivals = Rivals([None; 2]);
+        for nominee in nominees.iter().filter(|nominee| !nominee.ended) {
+            let Some(similarity) = nominee.similarity else { continue };
+            let [first, second] = &mut rivals.0;
+            if first.is_none_or(|(held, _)| similarity > held) {
+                (*second, *first) = (*first, Some((similarity, &nominee.id)));
+            } else if second.is_none_or(|(held, _)| similarity > held) {
+                *second = Some((similarity, &nominee.id));
+            }
+        }
+        rivals
+    }
+
+    /// How far a nominee's cosine is above that of its nearest rival.
+    fn margin(&self, nominee: &Nominee<'_>) -> Option<f64> {
+        let rival = self.0.iter().flatten().find(|(_, id)| **id != nominee.id)?;
+        Some(nominee.similarity? - rival.0)
+    }
 }
 
 /// Whether a session of the user may be considered at all: another one, that lets others profit, has turns
@@ -140,23 +183,18 @@ pub fn takes_up(session: &Session, source: &SessionId) -> bool {
     took_up(&session.facets).any(|(taken, _)| taken == source)
 }
 
-fn other(
-    scene: &Scene<'_>,
-    id: &SessionId,
-    session: &Session,
-    asking: Option<&Session>,
-    similarity: Option<f64>,
-    declared: bool,
-) -> Candidate {
+fn other(scene: &Scene<'_>, asking: Option<&Session>, nominee: &Nominee<'_>, rivals: &Rivals<'_>) -> Candidate {
+    let Nominee { id, session, similarity, declared, ended } = nominee;
     let facets = &session.facets;
-    let ended = crate::engine::view::base_status(facets) == Some(Status::Ended);
     let features = Features {
-        similarity,
+        similarity: *similarity,
+        margin: rivals.margin(nominee),
         recency: recency(&scene.settings.policy, facets.last_active, scene.now),
         interrupted: flag(is_interrupted(session)),
-        ended: flag(ended),
+        ended: flag(*ended),
+        turns: turns(facets.turn_count),
         own_session: flag(false),
-        declared: flag(declared),
+        declared: flag(*declared),
         adapter_match: same_adapter(active_adapter(facets), asking.and_then(|a| active_adapter(&a.facets))),
         ..Features::default()
     };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::recovery::takes_up;
-use super::score::{Features, recency, score};
+use super::score::{recency, score, turns};
 use super::{Scene, is_interrupted};
 use crate::engine::fold::active_adapter;
 use crate::engine::index::{Consent, Hit, Wanted};
@@ -14,6 +14,7 @@ use crate::engine::view::{base_status, scope};
 use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::Adapter;
+use crate::model::score::Features;
 use crate::model::session::Status;
 use crate::model::suggestion::{Score, Support, Transfer, TransferPlan};
 use crate::model::vector::UnitVector;
@@ -40,9 +41,19 @@ pub struct Ask<'a> {
     pub except: Option<&'a SessionId>,
 }
 
-struct Neighbour<'a> {
+/// A session that is near, with how likely it is that it is about the same.
+pub struct Neighbour<'a> {
     hit: Hit,
     session: Seen<'a>,
+    /// The score of referring to it.
+    pub score: Score,
+}
+
+impl Neighbour<'_> {
+    /// Which session it is.
+    pub fn id(&self) -> &SessionId {
+        &self.hit.session
+    }
 }
 
 /// Decides for a session with an embedding: at most one of each plan, best first by plan order.
@@ -52,20 +63,26 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let neighbours = neighbours(scene, tenant, ask, &asking);
     let floor = scene.settings.policy.floor;
     let adapter = vote(scene, ask.tenant, &asking, &neighbours);
-    let context = refer(scene, ask, &asking, &neighbours);
+    let context = refer(ask, &asking, &neighbours);
     adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
-fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
+/// The sessions of the tenant that let this one profit and are near, by score, then similarity.
+pub fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
     let user = asking.facets.user.as_ref().map(|r| &r.value);
     let wanted = Wanted { consent: Consent::For(user), except: Some(ask.session), ..Wanted::default() };
     let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
     let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
-    near.filter_map(|hit| {
-        let session = tenant.session(&hit.session)?;
-        Some(Neighbour { hit, session })
-    })
-    .collect()
+    let mut neighbours: Vec<_> = near
+        .filter_map(|hit| {
+            let session = tenant.session(&hit.session)?;
+            let score = rate(scene, asking, &session, hit.similarity, None);
+            Some(Neighbour { hit, session, score })
+        })
+        .collect();
+    // They come by similarity, and those of one score stay so.
+    neighbours.sort_by(|a, b| b.score.total.total_cmp(&a.score.total));
+    neighbours
 }
 
 /// Votes for one adapter.
@@ -119,12 +136,13 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
         support: Some(support),
         consent: scope(&nearest.session.facets),
     };
-    Some(Candidate { transfer, score: rate(scene, nearest, Some(share)) })
+    let score = rate(scene, asking, &nearest.session, nearest.hit.similarity, Some(share));
+    Some(Candidate { transfer, score })
 }
 
-/// The nearest session whose context is worth referring to: one with turns, that the asking session neither
+/// The best neighbour whose context is worth referring to: one with turns, that the asking session neither
 /// takes up already nor was spawned by.
-fn refer(scene: &Scene<'_>, ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+fn refer(ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let parent = asking.facets.parent.as_ref().and_then(|r| r.value.as_ref());
     let worth = |n: &&Neighbour<'_>| {
         let known = takes_up(asking, &n.hit.session) || [parent, ask.except].contains(&Some(&n.hit.session));
@@ -141,17 +159,19 @@ fn refer(scene: &Scene<'_>, ask: &Ask<'_>, asking: &Session, neighbours: &[Neigh
         support: None,
         consent: scope(facets),
     };
-    Some(Candidate { transfer, score: rate(scene, nearest, None) })
+    Some(Candidate { transfer, score: nearest.score })
 }
 
-fn rate(scene: &Scene<'_>, nearest: &Neighbour<'_>, support: Option<f64>) -> Score {
+fn rate(scene: &Scene<'_>, asking: &Session, near: &Session, similarity: f64, support: Option<f64>) -> Score {
     let features = Features {
-        similarity: Some(nearest.hit.similarity),
-        recency: recency(&scene.settings.policy, nearest.session.facets.last_active, scene.now),
+        similarity: Some(similarity),
+        topic: asking.book.topic.cosine(&near.book.topic),
+        recency: recency(&scene.settings.policy, near.facets.last_active, scene.now),
+        turns: turns(near.facets.turn_count),
         support,
         ..Features::default()
     };
-    score(&scene.settings.policy.weights, &features)
+    score(&scene.settings.policy.transfer_weights, &features)
 }
 
 #[derive(PartialEq)]
