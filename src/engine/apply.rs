@@ -19,6 +19,7 @@ use crate::model::event::{Context, SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
 use crate::model::stamp::Stamp;
+use crate::model::suggestion::RevokeReason;
 use crate::model::verdict::Verdict;
 
 /// A session before its event was folded, what changed, and how it stands now.
@@ -40,6 +41,8 @@ pub(super) struct Told {
     pub is_over: bool,
     /// The session had open suggestions.
     pub had_open: bool,
+    /// It sent a prefix chain, now or before.
+    has_chain: bool,
     /// How far its context drifted.
     pub drift: f64,
 }
@@ -74,8 +77,14 @@ impl Engine {
             Some(_) => self.store.relist(tenant, id, &self.settings, self.stream_time),
             None => self.store.reindex(tenant, id, &self.settings, self.stream_time),
         }
+        if told.has_chain {
+            self.store.follow_chain(tenant, id, &self.settings, !change.prefix.is_empty());
+        }
         self.see_workers(step, tenant, id, &event.stamp, body);
         self.end_suggestions(step, tenant, id, &event.stamp, body, &folded);
+        if change.any {
+            self.revoke_drawn(step, tenant, id, RevokeReason::Evicted);
+        }
         let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &folded);
         if !(change.any || told.noted || fired) {
             return if told.repeated { Verdict::Duplicate } else { Verdict::Stale };
@@ -126,6 +135,7 @@ impl Engine {
             after_end: session.facets.end.as_ref().is_some_and(|end| end.stamp < event.stamp),
             is_over: session.facets.end.is_some(),
             had_open: !session.book.open.is_empty(),
+            has_chain: !session.facets.prefix.is_empty(),
             drift: session.book.drift,
         };
         if change.user_conflict {
