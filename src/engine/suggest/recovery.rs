@@ -116,7 +116,7 @@ fn fits(session: &Session, (family, hashes): (&PrefixFamily, &[u64])) -> Option<
 }
 
 /// Another session's KV that begins as the request does; where nothing is requested, as the session's own chain does, if it
-/// has no KV of its own left or asks for KV itself. What may be drawn on is all that a transfer could draw on.
+/// has no KV of its own left or asks for KV itself. What just began is told by a transfer.
 fn by_prefix(
     scene: &Scene<'_>,
     ask: &Ask<'_>,
@@ -128,15 +128,9 @@ fn by_prefix(
     let (family, hashes, held) = match ask.prefix {
         Some((family, hashes)) => (family, hashes, 0),
         None => {
-            let session = asking.filter(|session| !session.facets.prefix.is_empty())?;
-            let has_kv = || match own {
-                Some(own) => own.recovery.estimate.is_some(),
-                None => {
-                    let (copies, _) = scene.lens(ask.tenant).copies(&session.facets);
-                    copies.iter().any(|copy| Some(&copy.cache) == identity(&session.facets))
-                }
-            };
-            if ask.trigger != TriggerKind::ResumeRequested && has_kv() {
+            let session = asking.filter(|_| allows_own(ask.trigger))?;
+            let has_kv = own.is_some_and(|own| own.recovery.estimate.is_some());
+            if has_kv && ask.trigger != TriggerKind::ResumeRequested {
                 return None;
             }
             stored = visible(&session.facets.prefix)?;

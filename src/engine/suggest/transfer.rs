@@ -18,7 +18,7 @@ use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::Adapter;
 use crate::model::session::Status;
-use crate::model::suggestion::{PrefixReuse, Score, Support, Transfer, TransferPlan};
+use crate::model::suggestion::{Advice, PrefixReuse, Score, Support, Transfer, TransferPlan};
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
 
@@ -153,9 +153,14 @@ fn refer(scene: &Scene<'_>, ask: &Ask<'_>, asking: &Session, neighbours: &[Neigh
     Some(Candidate { transfer, score: rate(scene, nearest, None), until: None })
 }
 
-/// KV of another session that begins as this one does, if it holds more of it than this one itself.
+/// KV of another session that begins as this one does, if it holds more of it than this one itself, and no open recovery
+/// names KV already.
 fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) -> Option<Candidate> {
     let facets = &asking.facets;
+    let mut open = asking.book.open.iter().filter_map(|id| tenant.open.get(id));
+    if open.any(|s| matches!(s.advice, Advice::Recovery(_)) && s.kv_copy().is_some()) {
+        return None;
+    }
     let cache = identity(facets)?;
     let (family, hashes) = visible(&facets.prefix)?;
     let kind = Kind { cache: cache.clone(), family: family.clone() };
@@ -164,7 +169,7 @@ fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) ->
     let found = prefix::usable(scene, &request, &mut Vec::new())?;
     let (copies, _) = scene.lens(ask.tenant).copies(facets);
     let held = copies.iter().filter(|copy| copy.cache == *cache).map(|copy| copy.cached_tokens).max();
-    if held.is_some_and(|held| held >= found.tokens) || ask.except == Some(&found.session) {
+    if held.is_some_and(|held| held >= found.tokens) {
         return None;
     }
     let session = tenant.session(&found.session)?;
