@@ -21,6 +21,7 @@ use super::events::{History, history, settings};
 use super::harness::process;
 
 /// A session with its visible chain.
+#[derive(Clone)]
 struct Held {
     view: SessionView,
     family: PrefixFamily,
@@ -158,7 +159,39 @@ fn ask(engine: &Engine, q: &Question, all: &[Held], most: usize) -> Result<bool,
         _ => None,
     };
     prop_assert_eq!(by_prefix, expected.clone());
+    by_chain_alone(engine, &Question { except: None, ..q.clone() }, query, all, most)?;
     Ok(expected.is_some())
+}
+
+/// The session that a chain goes on with, or back in: the user's own if a user asks.
+fn goes_on_with(all: &[Held], q: &Question, most: usize) -> Option<SessionId> {
+    let shared = |held: &Held| held.chain.iter().zip(&q.chain).take_while(|(a, b)| a == b).count();
+    let whole = |held: &&Held| shared(held) == held.chain.len() || shared(held) == q.chain.len();
+    let of_user = |held: &&Held| q.user.is_none() || held.view.user == q.user;
+    let found: Vec<Held> = all.iter().filter(whole).filter(of_user).cloned().collect();
+    let (fitted, ..) = indexed(all, most);
+    let found: Vec<Held> =
+        found.into_iter().filter(|held| q.user.is_some() || fitted.contains(&held.view.session)).collect();
+    matches(&found, q, usize::MAX, 1).into_iter().next().map(|found| found.session)
+}
+
+fn by_chain_alone(
+    engine: &Engine,
+    q: &Question,
+    query: RecoveryQuery,
+    all: &[Held],
+    most: usize,
+) -> Result<(), TestCaseError> {
+    let answer = engine.recovery(&RecoveryQuery { session: None, ..query });
+    match goes_on_with(all, q, most) {
+        Some(named) => prop_assert_eq!(answer.map(|suggestion| suggestion.session), Some(named)),
+        None if q.user.is_none() => {
+            let source = answer.map(|suggestion| suggestion.session);
+            prop_assert_eq!(source, best(all, q, most).map(|(session, _)| session));
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn name(text: &str) -> Name {
