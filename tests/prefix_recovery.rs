@@ -119,3 +119,23 @@ fn of_a_session_s_own_copy_only_what_fits_the_request_is_told() {
     check(&engine, by(2, &[9]), Some(("own: resume_in_place own_kv of own, 512+256", &[])));
     check(&engine, by(0, &[9, 9]), Some(("own: context_only own_session of own, -", &["own"])));
 }
+
+#[test]
+fn what_a_session_only_asked_for_is_not_there_yet() {
+    let asked = |id: &str, from: u64, hash: &str| {
+        let prefix = json!({"algorithm": "sha", "block_tokens": 256, "from_block": from, "hashes": [hash]});
+        json!({"type": "resume_requested", "session_id": id, "prefix": prefix})
+    };
+    let tick = json!({"type": "metadata_changed", "session_id": "whole", "metadata": {"k": 1}});
+    let engine = engine(&[
+        session("whole", "u-1", "tenant", &[1, 2, 3], Some(1024)),
+        session("part", "u-2", "tenant", &[1, 2, 3], Some(1024)),
+        [asked("whole", 0, "1"), tick],
+        [asked("part", 2, "4"), asked("part", 3, "5")],
+    ]);
+    let tenant = TenantId::new("acme").unwrap();
+    let backed = |id: &str| engine.backed_prefix(&tenant, &SessionId::new(id).unwrap());
+    assert_eq!((backed("whole"), backed("part")), (0, 2));
+    let request = query(Some("new"), None, true, 0, &[1, 2, 4, 5]);
+    check(&engine, request, Some(("new: resume_in_place prefix of part, 512+512", &[])));
+}

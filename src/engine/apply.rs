@@ -43,6 +43,8 @@ pub(super) struct Told {
     pub had_open: bool,
     /// It sent a prefix chain, now or before.
     has_chain: bool,
+    /// No copy was ever reported: what it holds follows from its last turn.
+    has_no_copy: bool,
     /// How far its context drifted.
     pub drift: f64,
 }
@@ -82,7 +84,7 @@ impl Engine {
         }
         self.see_workers(step, tenant, id, &event.stamp, body);
         self.end_suggestions(step, tenant, id, &event.stamp, body, &folded);
-        if change.any {
+        if change.placed || change.evicted || change.any && told.has_no_copy {
             self.revoke_drawn(step, tenant, id, RevokeReason::Evicted);
         }
         let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &folded);
@@ -136,6 +138,7 @@ impl Engine {
             is_over: session.facets.end.is_some(),
             had_open: !session.book.open.is_empty(),
             has_chain: !session.facets.prefix.is_empty(),
+            has_no_copy: session.facets.placements.is_empty(),
             drift: session.book.drift,
         };
         if change.user_conflict {

@@ -1,5 +1,6 @@
 //! Questions to the engine: read only, answered by the functions that also publish.
 
+use crate::engine::chains::backed;
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
 use crate::engine::prefix::Kind;
@@ -106,6 +107,14 @@ impl Engine {
             copy: copy.map(|(copy, _)| copy),
         };
         found.into_iter().map(told).collect()
+    }
+
+    /// Positions of a session's visible chain that it can hold KV of: without what it asked for since its last turn and
+    /// its newest copy.
+    pub fn backed_prefix(&self, tenant: &TenantId, session: &SessionId) -> usize {
+        let Some(session) = self.store.session(tenant, session) else { return 0 };
+        let chain = visible(&session.facets.prefix);
+        chain.map_or(0, |(family, chain)| chain.len().min(backed(&session.facets, family)))
     }
 
     /// What to restore, decided by the function that also publishes. A known session for which nothing is worth restoring

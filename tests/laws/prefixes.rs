@@ -26,6 +26,8 @@ struct Held {
     view: SessionView,
     family: PrefixFamily,
     chain: Vec<u64>,
+    /// Positions that there can be KV of.
+    backed: usize,
 }
 
 impl Held {
@@ -34,7 +36,7 @@ impl Held {
     }
 
     fn copy(&self, cache: &CacheIdentity) -> Option<&Arc<KvCopy>> {
-        self.view.kv_copies.iter().find(|copy| copy.cache == *cache)
+        self.view.kv_copies.iter().find(|copy| copy.cache == *cache).filter(|_| self.backed > 0)
     }
 }
 
@@ -52,7 +54,8 @@ fn held(engine: &Engine, tenant: &TenantId) -> Vec<Held> {
     let views = engine.sessions().into_iter().filter(|view| view.tenant == *tenant);
     let with_chain = |view: SessionView| {
         let (family, chain) = engine.prefix(tenant, &view.session)?;
-        (!chain.is_empty()).then_some(Held { view, family, chain })
+        let backed = engine.backed_prefix(tenant, &view.session);
+        (!chain.is_empty()).then_some(Held { view, family, chain, backed })
     };
     views.filter_map(with_chain).collect()
 }
@@ -109,8 +112,8 @@ fn matches(all: &[Held], q: &Question, most: usize, limit: usize) -> Vec<PrefixM
     });
     let told = |(depth, held): (usize, &Held)| {
         let copy = held.copy(&q.cache).cloned();
-        let shared = tokens(&held.family, depth);
-        let tokens = copy.as_ref().map_or(shared, |copy| shared.min(copy.cached_tokens));
+        let of_copy = |copy: &Arc<KvCopy>| tokens(&held.family, depth.min(held.backed)).min(copy.cached_tokens);
+        let tokens = copy.as_ref().map_or(tokens(&held.family, depth), of_copy);
         PrefixMatch { session: held.view.session.clone(), depth, tokens, copy }
     };
     found.into_iter().take(limit).map(told).collect()
@@ -130,7 +133,7 @@ fn saves(copy: &KvCopy, tokens: u64) -> bool {
 fn best(all: &[Held], q: &Question, most: usize) -> Option<(SessionId, u64)> {
     let usable = sharing(all, q, most).into_iter().filter_map(|(depth, held)| {
         let copy = held.copy(&q.cache)?;
-        let tokens = tokens(&held.family, depth).min(copy.cached_tokens);
+        let tokens = tokens(&held.family, depth.min(held.backed)).min(copy.cached_tokens);
         let rank = (tokens, depth, Reverse(copy.tier), held.at(), held.view.session.clone());
         saves(copy, tokens).then_some(rank)
     });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::own::{mismatch, reject};
 use super::score::{Features, flag, recency};
 use super::{Scene, cost};
-use crate::engine::chains::identity;
+use crate::engine::chains::{backed, identity};
 use crate::engine::fold::prefix::{Chains, visible};
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
@@ -177,8 +177,10 @@ fn look(scene: &Scene<'_>, request: &Request<'_>, (depth, at, session): Place) -
     let tenant = scene.store.tenants.get(request.tenant)?;
     let held = tenant.session(&session)?;
     let (copies, residency) = scene.lens(request.tenant).copies(&held.facets);
-    let copy = copies.into_iter().find(|copy| copy.cache == request.kind.cache);
-    let shared = tokens(&request.kind.family, depth);
+    let family = &request.kind.family;
+    let backed = backed(&held.facets, family).min(depth);
+    let copy = copies.into_iter().find(|copy| copy.cache == request.kind.cache).filter(|_| backed > 0);
+    let shared = tokens(family, if copy.is_some() { backed } else { depth });
     let tokens = copy.as_ref().map_or(shared, |copy| shared.min(copy.cached_tokens));
     Some(Match { session, depth, at, tokens, copy: copy.map(|copy| (copy, residency)) })
 }
