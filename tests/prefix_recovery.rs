@@ -110,6 +110,18 @@ fn a_chain_names_the_session_it_goes_on_with() {
 }
 
 #[test]
+fn what_saves_more_goes_first_and_the_own_copy_on_ties() {
+    let engine = engine(&[
+        session("more", "u-1", "tenant", &[1, 2, 3, 4, 5], Some(1280)),
+        session("less", "u-2", "user", &[1, 2, 3, 4, 5], Some(512)),
+        session("same", "u-3", "user", &[1, 2, 3, 4, 5], Some(1280)),
+    ]);
+    let by = |id| query(Some(id), None, true, 0, &[1, 2, 3, 4, 5]);
+    check(&engine, by("less"), Some(("less: resume_in_place prefix of more, 1280+0", &["less"])));
+    check(&engine, by("same"), Some(("same: resume_in_place own_kv of same, 1280+10", &["more"])));
+}
+
+#[test]
 fn of_a_session_s_own_copy_only_what_fits_the_request_is_told() {
     let engine = engine(&[session("own", "u-1", "user", &[1, 2, 3, 4], Some(1034))]);
     let by = |from, chain: &[u64]| query(Some("own"), None, true, from, chain);

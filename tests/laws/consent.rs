@@ -120,6 +120,15 @@ fn is_sound(suggestion: &Suggestion) -> bool {
     }
 }
 
+/// A prefix is told of only to a session that does not hold as much of its chain itself.
+fn is_more_than_it_has(engine: &Engine, suggestion: &Suggestion) -> bool {
+    let Advice::Transfer(transfer) = &suggestion.advice else { return true };
+    let Some(prefix) = &transfer.prefix else { return true };
+    let view = engine.session(&suggestion.tenant, &suggestion.session).expect("it is known");
+    let own = view.kv_copies.iter().filter(|copy| copy.cache == prefix.copy.cache);
+    own.map(|copy| copy.cached_tokens).max().is_none_or(|held| held < prefix.matched_tokens)
+}
+
 fn has_the_copy(view: &SessionView, suggestion: &Suggestion) -> bool {
     suggestion.kv_copy().is_none_or(|(promised, tokens)| {
         let same = |copy: &Arc<_>| {
@@ -151,6 +160,7 @@ fn check(events: &[Value]) -> BTreeSet<&'static str> {
                 assert!(log.allows(tenant, from.as_str(), to, of_all), "{from} does not allow it: {suggestion:?}");
             }
             assert!(is_sound(&suggestion), "{suggestion:?}");
+            assert!(is_more_than_it_has(&engine, &suggestion), "{suggestion:?}");
             if let Advice::Recovery(r) = &suggestion.advice
                 && r.basis == MatchBasis::Prefix
             {
