@@ -45,6 +45,10 @@ pub fn run(input: &[u8]) {
     for view in twins.engine().sessions() {
         encode::state_json(&view, true);
         twins.engine().vector(&view.tenant, &view.session);
-        twins.engine().prefix(&view.tenant, &view.session);
+        let (tenant, user) = (&view.tenant, view.user.as_ref());
+        if let (Some((family, chain)), Some(cache)) = (twins.engine().prefix(tenant, &view.session), &view.cache) {
+            let found = twins.engine().prefix_match(tenant, cache, &family, &chain, user, Some(&view.session), 9);
+            assert!(found.iter().all(|found| found.depth <= chain.len()), "{found:?}");
+        }
     }
 }

@@ -32,6 +32,7 @@ pub fn engine(r: &mut Reader<'_>, topics: &TopicSettings) -> EngineSettings {
         r.fault(&["session", "erasure_marker_ms"], message);
     }
     let reject_bad_context = r.word(&["session", "on_bad_context"], false, &[("drop", false), ("reject", true)]);
+    let blocks = r.int(&["prefix", "max_blocks"], default.max_prefix_blocks as i64, 0..=100_000_000);
     let check_partition = r.flag(&["topics", "check_partition"], default.check_partition);
     let formats = [("avro", OutputFormat::Avro), ("json", OutputFormat::Json)];
     let output = r.word(&["output", "format"], default.output, &formats);
@@ -55,6 +56,7 @@ pub fn engine(r: &mut Reader<'_>, topics: &TopicSettings) -> EngineSettings {
         reject_bad_context,
         check_partition,
         output,
+        max_prefix_blocks: blocks as usize,
         policy,
         costs,
         default_cost,

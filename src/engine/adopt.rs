@@ -22,6 +22,9 @@ impl Engine {
             }
         }
         self.store.list_all(&settings, self.stream_time, |_, _, packed| Some(packed.read()));
+        if self.settings.max_prefix_blocks != settings.max_prefix_blocks {
+            self.store.list_chains(&settings);
+        }
         self.settings = settings;
     }
 }

@@ -19,6 +19,7 @@ use crate::model::event::{Context, SessionBody, ValidEvent};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::KvCopy;
 use crate::model::stamp::Stamp;
+use crate::model::suggestion::RevokeReason;
 use crate::model::topic::Topic;
 use crate::model::verdict::Verdict;
 
@@ -41,6 +42,10 @@ pub(super) struct Told {
     pub is_over: bool,
     /// The session had open suggestions.
     pub had_open: bool,
+    /// It sent a prefix chain, now or before.
+    has_chain: bool,
+    /// No copy was ever reported: what it holds follows from its last turn.
+    has_no_copy: bool,
     /// How far its context drifted.
     pub drift: f64,
 }
@@ -75,8 +80,14 @@ impl Engine {
             Some(_) => self.store.relist(tenant, id, &self.settings, self.stream_time),
             None => self.store.reindex(tenant, id, &self.settings, self.stream_time),
         }
+        if told.has_chain {
+            self.store.follow_chain(tenant, id, &self.settings, !change.prefix.is_empty());
+        }
         self.see_workers(step, tenant, id, &event.stamp, body);
         self.end_suggestions(step, tenant, id, &event.stamp, body, &folded);
+        if change.placed || change.evicted || change.any && told.has_no_copy {
+            self.revoke_drawn(step, tenant, id, RevokeReason::Evicted);
+        }
         let fired = self.fire_triggers(step, tenant, id, &event.stamp, body, &folded);
         if !(change.any || told.noted || fired) {
             return if told.repeated { Verdict::Duplicate } else { Verdict::Stale };
@@ -127,6 +138,8 @@ impl Engine {
             after_end: session.facets.end.as_ref().is_some_and(|end| end.stamp < event.stamp),
             is_over: session.facets.end.is_some(),
             had_open: !session.book.open.is_empty(),
+            has_chain: !session.facets.prefix.is_empty(),
+            has_no_copy: session.facets.placements.is_empty(),
             drift: session.book.drift,
         };
         if change.user_conflict {

@@ -57,7 +57,7 @@ impl Engine {
         for open in self.open_of(tenant, id, |_| true) {
             self.retire(step, tenant, &open, &Publication::Revoked(RevokeReason::Ended));
         }
-        if let Some(session) = self.store.remove(tenant, id) {
+        if let Some(session) = self.store.remove(tenant, id, &self.settings) {
             self.bury_records(step, tenant, id, session);
             self.store.drop_if_empty(tenant);
             step.effects.notices.push(Notice::Forgotten);

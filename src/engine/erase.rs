@@ -96,7 +96,7 @@ impl Engine {
 
     /// Moves a session out of sight, with its open suggestions.
     pub(super) fn lay_to_rest(&mut self, tenant_id: &TenantId, id: &SessionId) {
-        let Some(session) = self.store.remove(tenant_id, id) else { return };
+        let Some(session) = self.store.remove(tenant_id, id, &self.settings) else { return };
         let open = session.book.open.iter().filter_map(|open| self.store.unlist(tenant_id, open)).collect();
         self.store.drop_if_empty(tenant_id);
         self.graves.insert((tenant_id.clone(), id.clone()), Grave { session, open });

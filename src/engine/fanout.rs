@@ -90,6 +90,7 @@ impl Engine {
         if self.workers.see_epoch(worker, tenant, epoch) {
             self.worker_changed(step, worker, Some(tenant), stamp, RevokeReason::WorkerLost, holders);
             self.revoke_dead(step, tenant, teller, RevokeReason::WorkerLost);
+            self.revoke_drawn(step, tenant, teller, RevokeReason::WorkerLost);
         }
     }
 
@@ -182,6 +183,7 @@ impl Engine {
         reason: RevokeReason,
     ) {
         self.revoke_dead(step, tenant, id, reason);
+        self.revoke_drawn(step, tenant, id, reason);
         let Some(session) = self.store.session(tenant, id) else { return };
         let status = status(&session.facets, &self.settings, self.stream_time);
         let kind = match reason {

@@ -14,7 +14,7 @@ use crate::engine::{Notice, OutValue, Topic};
 use crate::model::event::{ResumeOutcome, Resumed, TransferScope};
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::suggestion::{
-    Actual, Advice, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion, TransferPlan,
+    Actual, Advice, MatchBasis, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion, TransferPlan,
 };
 
 impl Engine {
@@ -195,7 +195,10 @@ impl Engine {
         let (Some(to), Some(from)) = (session(to), session(from)) else { return false };
         let user = |s: &crate::engine::store::Session| s.facets.user.as_ref().map(|r| r.value.clone());
         let (to_user, from_user) = (user(&to), user(&from));
-        match suggestion.advice {
+        match &suggestion.advice {
+            Advice::Recovery(r) if r.basis == MatchBasis::Prefix => {
+                scope(&from.facets).allows(from_user.as_ref(), to_user.as_ref())
+            }
             Advice::Recovery(_) => scope(&from.facets) != TransferScope::None && to_user == from_user,
             Advice::Transfer(_) => scope(&from.facets).allows(from_user.as_ref(), to_user.as_ref()),
         }

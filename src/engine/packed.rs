@@ -119,6 +119,14 @@ impl Tenant {
         }
     }
 
+    /// A session's prefix chains.
+    pub fn chains(&self, id: &SessionId) -> Option<&BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>> {
+        match self.sessions.get(id) {
+            Some(session) => Some(&session.facets.prefix),
+            None => self.packed.get(id).map(|packed| &packed.prefix),
+        }
+    }
+
     /// Whether there is such a session.
     pub fn holds(&self, id: &SessionId) -> bool {
         self.sessions.contains_key(id) || self.packed.contains_key(id)

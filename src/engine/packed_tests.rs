@@ -6,11 +6,12 @@ use super::*;
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
 
-const CASES: [&str; 9] = [
+const CASES: [&str; 10] = [
     include_str!("../../tests/replay/cases/bare.jsonl"),
     include_str!("../../tests/replay/cases/erasure.jsonl"),
     include_str!("../../tests/replay/cases/late.jsonl"),
     include_str!("../../tests/replay/cases/predicted.jsonl"),
+    include_str!("../../tests/replay/cases/prefix.jsonl"),
     include_str!("../../tests/replay/cases/refused.jsonl"),
     include_str!("../../tests/replay/cases/same_user.jsonl"),
     include_str!("../../tests/replay/cases/tiers.jsonl"),

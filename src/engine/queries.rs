@@ -1,14 +1,18 @@
 //! Questions to the engine: read only, answered by the functions that also publish.
 
+use crate::engine::chains::backed;
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
+use crate::engine::prefix::Kind;
 use crate::engine::process::Engine;
-use crate::engine::query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit, Weighed};
+use crate::engine::query::{EngineStats, PrefixMatch, RecoveryQuery, SearchFilter, SearchHit, Weighed};
+use crate::engine::store::{Session, Tenant};
 use crate::engine::suggest::recovery::{self, Ask};
-use crate::engine::suggest::{identity, own, transfer};
+use crate::engine::suggest::{identity, own, prefix, transfer};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::kv::CacheIdentity;
 use crate::model::position::{Offset, Position};
-use crate::model::prefix::PrefixFamily;
+use crate::model::prefix::{PrefixFamily, PrefixUpdate};
 use crate::model::session::{SessionView, TriggerKind};
 use crate::model::suggestion::{
     Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Trigger,
@@ -80,28 +84,74 @@ impl Engine {
         Some((family.clone(), chain))
     }
 
-    /// What to restore, decided by the function that also publishes. A known session for which nothing is
-    /// worth restoring is answered with `recompute`. `None`: neither the session nor, with the session
-    /// unknown or left out, any session of the user is known.
+    /// Sessions that hold the beginning of a chain and let this user profit: at most `limit`, the deepest first, of these
+    /// those with a live copy of the same identity, the faster tier first, then the latest, ties by session id. Of very
+    /// many at most [`prefix::MOST_LOOKED_AT`] are looked at. `hashes` begins with block 0.
+    #[allow(clippy::too_many_arguments)] // what is asked, and by whom
+    pub fn prefix_match(
+        &self,
+        tenant: &TenantId,
+        cache: &CacheIdentity,
+        family: &PrefixFamily,
+        hashes: &[u64],
+        user: Option<&UserId>,
+        except: Option<&SessionId>,
+        limit: usize,
+    ) -> Vec<PrefixMatch> {
+        let kind = Kind { cache: cache.clone(), family: family.clone() };
+        let found = prefix::matches(&self.scene(), &prefix::Request { tenant, kind, hashes, user, except }, limit);
+        let told = |prefix::Match { session, depth, tokens, copy, .. }| PrefixMatch {
+            session,
+            depth,
+            tokens,
+            copy: copy.map(|(copy, _)| copy),
+        };
+        found.into_iter().map(told).collect()
+    }
+
+    /// Positions of a session's visible chain that it can hold KV of: without what it asked for since its last turn and
+    /// its newest copy.
+    pub fn backed_prefix(&self, tenant: &TenantId, session: &SessionId) -> usize {
+        let Some(session) = self.store.session(tenant, session) else { return 0 };
+        let chain = visible(&session.facets.prefix);
+        chain.map_or(0, |(family, chain)| chain.len().min(backed(&session.facets, family)))
+    }
+
+    /// What to restore, decided by the function that also publishes. A known session for which nothing is worth restoring
+    /// is answered with `recompute`. Without a session, that of the chain which the request goes on with is meant, if it
+    /// has a prefix and a cache identity. `None`: neither the session nor, with the session unknown or left out, any
+    /// session of the user is known, and nothing begins as the request does.
     pub fn recovery(&self, query: &RecoveryQuery) -> Option<Suggestion> {
+        let request = &query.request;
         let held = query.session.as_ref().and_then(|id| self.store.session(&query.tenant, id));
         let known_user = held.as_ref().and_then(|session| session.facets.user.as_ref().map(|r| &r.value));
         let user = known_user.or(query.user.as_ref());
         let tenant = self.store.tenants.get(&query.tenant)?;
-        if held.is_none() && !user.is_some_and(|user| tenant.users.contains_key(user)) {
-            return None;
-        }
-        let request = &query.request;
+        let chain = request.prefix.as_ref().and_then(|sent| joined(held.as_deref(), sent));
+        let named = match (&query.session, &chain, &request.cache) {
+            (None, Some((family, hashes)), Some(cache)) => {
+                let kind = Kind { cache: cache.clone(), family: family.clone() };
+                let asked = prefix::Request { tenant: &query.tenant, kind, hashes, user, except: None };
+                prefix::extended(&self.scene(), &asked)
+            }
+            _ => None,
+        };
+        let session = query.session.as_ref().or(named.as_ref());
+        let known = held.is_some() || named.is_some() || user.is_some_and(|user| tenant.users.contains_key(user));
         let ask = Ask {
             tenant: &query.tenant,
-            session: query.session.as_ref(),
+            session,
             user,
             trigger: TriggerKind::Query,
             context: request.context.as_ref().map(|c| (&c.space, &c.vector)),
             cache: request.cache.as_ref(),
+            prefix: chain.as_ref().map(|(family, hashes)| (family, &hashes[..])),
         };
         let found = recovery::decide(&self.scene(), &ask);
-        let session = query.session.clone().or_else(|| Some(found.as_ref()?.recovery.source.session.clone()))?;
+        if found.is_none() && !known {
+            return None;
+        }
+        let session = session.cloned().or_else(|| Some(found.as_ref()?.recovery.source.session.clone()))?;
         let found = found.unwrap_or_else(|| recompute(&session));
         let trigger = Trigger { kind: TriggerKind::Query, event_id: None, occurred_at: None, due_at: None };
         let advice = Advice::Recovery(Box::new(found.recovery));
@@ -126,7 +176,15 @@ impl Engine {
     pub fn weigh(&self, tenant: &TenantId, session: &SessionId) -> Vec<Weighed> {
         let user = self.store.session(tenant, session).and_then(|s| s.facets.user.as_ref().map(|r| r.value.clone()));
         let trigger = TriggerKind::Query;
-        let ask = Ask { tenant, session: Some(session), user: user.as_ref(), trigger, context: None, cache: None };
+        let ask = Ask {
+            tenant,
+            session: Some(session),
+            user: user.as_ref(),
+            trigger,
+            context: None,
+            cache: None,
+            prefix: None,
+        };
         let weighed = recovery::weigh(&self.scene(), &ask).into_iter();
         weighed
             .map(|own::Candidate { recovery: Recovery { source, plan, basis, .. }, score, .. }| Weighed {
@@ -153,10 +211,31 @@ impl Engine {
 
     /// Gauges.
     pub fn stats(&self) -> EngineStats {
-        let open = self.store.tenants.values().map(|tenant| tenant.open.len() as u64).sum();
+        let sum = |of: fn(&Tenant) -> usize| self.store.tenants.values().map(|tenant| of(tenant) as u64).sum();
         let spanning = &self.store.spanning;
-        EngineStats { sessions: spanning.by_status, gapped: spanning.gapped, open_suggestions: open }
+        EngineStats {
+            sessions: spanning.by_status,
+            gapped: spanning.gapped,
+            open_suggestions: sum(|tenant| tenant.open.len()),
+            prefix_blocks: sum(|tenant| tenant.prefixes.blocks()),
+            prefix_left_out: sum(|tenant| tenant.prefixes.left_out()),
+        }
     }
+}
+
+/// A request's chain from block 0 on: what it sent, behind what it keeps of its session's own chain. `None`: there is a hole.
+fn joined(session: Option<&Session>, sent: &PrefixUpdate) -> Option<(PrefixFamily, Vec<u64>)> {
+    let kept = (sent.from_block / u64::from(sent.family.stride)) as usize;
+    let mut chain = match session.and_then(|session| visible(&session.facets.prefix)) {
+        Some((family, chain)) if *family == sent.family => chain,
+        _ => Vec::new(),
+    };
+    if chain.len() < kept {
+        return None;
+    }
+    chain.truncate(kept);
+    chain.extend_from_slice(&sent.hashes);
+    Some((sent.family.clone(), chain))
 }
 
 /// The answer that every engine gives by itself.

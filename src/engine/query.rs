@@ -1,8 +1,11 @@
 //! Read-only questions to the engine. They answer from the same functions that publish.
 
+use std::sync::Arc;
+
 pub use crate::engine::index::Hit as SearchHit;
 use crate::model::event::{ResumeRequested, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
+use crate::model::kv::KvCopy;
 use crate::model::session::Status;
 use crate::model::suggestion::{MatchBasis, RecoveryPlan, Score};
 use crate::model::time::EventTime;
@@ -50,6 +53,19 @@ pub struct Weighed {
     pub score: Score,
 }
 
+/// A session that holds the beginning of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrefixMatch {
+    /// The session.
+    pub session: SessionId,
+    /// Positions of the chain that it shares, > 0.
+    pub depth: usize,
+    /// Tokens of them, as far as the copy holds them if there is one.
+    pub tokens: u64,
+    /// Its cheapest live copy of the identity asked for.
+    pub copy: Option<Arc<KvCopy>>,
+}
+
 /// Gauges of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EngineStats {
@@ -59,4 +75,8 @@ pub struct EngineStats {
     pub gapped: u64,
     /// Open suggestions.
     pub open_suggestions: u64,
+    /// Distinct blocks of prefix chains that are indexed.
+    pub prefix_blocks: u64,
+    /// Sessions whose prefix chains are left out of the index for want of room.
+    pub prefix_left_out: u64,
 }

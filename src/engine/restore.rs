@@ -166,6 +166,7 @@ impl Restoring {
         check_digest(StateTopic::Vectors, self.engine.ledger.vectors, checkpoint.vectors)?;
         self.load_rows()?;
         check_digest(StateTopic::Bookkeeping, self.engine.ledger.rows, checkpoint.bookkeeping)?;
+        self.engine.store.list_chains(&self.engine.settings);
         self.settle();
         Ok((self.engine, Some(checkpoint)))
     }

@@ -30,6 +30,8 @@ pub struct EngineSettings {
     pub output: OutputFormat,
     /// Name of the input topic, for the headers of dead letters.
     pub input_topic: String,
+    /// Distinct blocks of prefix chains that are indexed for a tenant at most.
+    pub max_prefix_blocks: usize,
     /// How suggestions are decided.
     pub policy: Policy,
     /// Rates by cache namespace.
@@ -123,6 +125,7 @@ impl EngineSettings {
         }
         put("reject_bad_context", &self.reject_bad_context);
         put("check_partition", &self.check_partition);
+        put("max_prefix_blocks", &self.max_prefix_blocks);
         put("k", &self.policy.k);
         put("adapter_vote", &self.policy.adapter_vote);
         for (name, x) in self.policy.numbers() {
@@ -172,6 +175,7 @@ impl Default for EngineSettings {
             check_partition: true,
             output: OutputFormat::Avro,
             input_topic: "session-events".to_owned(),
+            max_prefix_blocks: 1_000_000,
             policy: Policy::default(),
             costs: BTreeMap::new(),
             default_cost: CostRates::default(),

@@ -12,6 +12,7 @@ use crate::engine::fold::active_adapter;
 use crate::engine::index::{Columns, Hit, SpaceIndex, Wanted};
 use crate::engine::listings::{Claims, Spanning, Users};
 use crate::engine::packed::{Kept, Packed, Seen};
+use crate::engine::prefix::PrefixIndex;
 use crate::engine::settings::EngineSettings;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
@@ -46,6 +47,8 @@ pub struct Tenant {
     pub users: Users,
     /// Vectors by space.
     pub spaces: HashMap<Name, SpaceIndex>,
+    /// Prefix chains of the sessions that let the whole tenant profit.
+    pub prefixes: PrefixIndex,
     /// Who took up a session: by stamp, then id.
     pub claims: Claims,
     /// Open suggestions.
@@ -107,13 +110,19 @@ impl Store {
 
     /// Takes a session out of the partition with all its index entries. Its open suggestions stay in
     /// [`Tenant::open`].
-    pub fn remove(&mut self, tenant_id: &TenantId, session_id: &SessionId) -> Option<Session> {
+    pub fn remove(
+        &mut self,
+        tenant_id: &TenantId,
+        session_id: &SessionId,
+        settings: &EngineSettings,
+    ) -> Option<Session> {
         let tenant = self.tenants.get_mut(tenant_id)?;
         let mut session = tenant.take(session_id)?;
         if let Some(context) = &session.facets.context {
             leave(&mut tenant.spaces, &context.space, session_id);
         }
         self.unlist_session(tenant_id, session_id, &mut session.kept);
+        self.withdraw_chain(tenant_id, session_id, settings);
         Some(*session)
     }
 

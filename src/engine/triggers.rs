@@ -187,6 +187,7 @@ impl Engine {
             trigger: kind,
             context: context.map(|c| (&c.space, &c.vector)),
             cache,
+            prefix: None,
         };
         let found = recovery::decide(&self.scene(), &ask);
         if kind == TriggerKind::FirstContext {
@@ -233,6 +234,7 @@ impl Engine {
             if self.transfer_is_open(tenant, id, &found.transfer) {
                 continue;
             }
+            let until = found.until.map_or(until, |believed| believed.min(until));
             let advice = Advice::Transfer(Box::new(found.transfer));
             let trigger = by_event(kind, stamp);
             if let Some(suggestion) = self.compose(step, tenant, id, trigger, advice, found.score, until) {

@@ -208,7 +208,7 @@ fn frees_kv(reason: InterruptReason) -> bool {
 }
 
 /// A copy of which at most `left` tokens remain; its bytes shrink in proportion.
-fn cut_down(copy: &Arc<KvCopy>, left: u64) -> Arc<KvCopy> {
+pub fn cut_down(copy: &Arc<KvCopy>, left: u64) -> Arc<KvCopy> {
     if left >= copy.cached_tokens {
         return Arc::clone(copy);
     }

@@ -28,10 +28,11 @@ pub(super) fn recovery_query(engine: &EngineSettings, tenant: TenantId, body: &[
     let session = session.map_err(|e| Problem::field("session_id", e))?;
     let user = text(&mut fields, "user_id")?.map(|t| UserId::new(&t)).transpose();
     let user = user.map_err(|e| Problem::field("user_id", e))?;
-    if session.is_none() && user.is_none() {
-        return Err(Problem::field("session_id", "a query needs session_id or user_id"));
-    }
     let request = resume_requested(engine, &tenant, fields)?;
+    let by_chain = request.prefix.is_some() && request.cache.is_some();
+    if session.is_none() && user.is_none() && !by_chain {
+        return Err(Problem::field("session_id", "a query needs session_id, user_id, or prefix and cache"));
+    }
     Ok(RecoveryQuery { tenant, session, user, request })
 }
 

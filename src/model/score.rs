@@ -86,7 +86,7 @@ macro_rules! features {
             /// Those of transfers: how likely it is that both sessions are about the same task. Similarity and topic are a
             /// logistic fit to whether two of the same dialogues share an intent.
             pub const TRANSFER: Weights =
-                Weights { bias: -4.1, no_similarity: 0.0, no_margin: 0.0, $($name: $transfer),+ };
+                Weights { bias: -4.1, no_similarity: 1.5, no_margin: 0.0, $($name: $transfer),+ };
         }
     };
 }

@@ -153,7 +153,7 @@ pub struct Transfer {
     pub adapter: Option<(Adapter, Option<Name>)>,
     /// The session it comes from.
     pub source: SessionId,
-    /// True cosine to that session.
+    /// True cosine to that session; 0 for a prefix, where none is known.
     pub similarity: f64,
     /// Pointer to that session's conversation.
     pub context_ref: Option<Name>,
@@ -161,6 +161,19 @@ pub struct Transfer {
     pub support: Option<Support>,
     /// The scope that allows it.
     pub consent: TransferScope,
+    /// What `reuse_prefix` is about.
+    pub prefix: Option<PrefixReuse>,
+}
+
+/// KV of another session that begins exactly alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrefixReuse {
+    /// Tokens of the beginning that the copy holds.
+    pub matched_tokens: u64,
+    /// Tokens left to compute.
+    pub missing_tokens: u64,
+    /// The copy.
+    pub copy: Arc<KvCopy>,
 }
 
 /// A vote among similar sessions.
@@ -231,6 +244,14 @@ impl Suggestion {
                 TransferPlan::UseAdapter | TransferPlan::ReferContext => Consumer::Agent,
                 TransferPlan::ReusePrefix => Consumer::Router,
             },
+        }
+    }
+
+    /// The KV copy it draws on, with how many tokens of it.
+    pub fn kv_copy(&self) -> Option<(&Arc<KvCopy>, u64)> {
+        match &self.advice {
+            Advice::Recovery(r) => r.source.kv_cache.as_ref().map(|copy| (copy, r.matched_tokens.unwrap_or(0))),
+            Advice::Transfer(t) => t.prefix.as_ref().map(|prefix| (&prefix.copy, prefix.matched_tokens)),
         }
     }
 

@@ -84,6 +84,8 @@ pub struct Metrics {
     pub(super) sessions: IntGaugeVec,
     pub(super) gapped_sessions: IntGauge,
     pub(super) open_suggestions: IntGauge,
+    pub(super) prefix_blocks: IntGauge,
+    pub(super) prefix_left_out: IntGauge,
     pub(super) lag: IntGaugeVec,
     pub(super) restore_progress: GaugeVec,
     pub(super) ready: Gauge,
@@ -126,6 +128,8 @@ impl Metrics {
             sessions: gauges(r, "sessions", "Sessions held, by status.", &["status"]),
             gapped_sessions: gauge(r, "gapped_sessions", "Sessions with a producer's events missing."),
             open_suggestions: gauge(r, "open_suggestions", "Suggestions that hold now."),
+            prefix_blocks: gauge(r, "prefix_blocks", "Blocks of prefix chains that are indexed."),
+            prefix_left_out: gauge(r, "prefix_left_out_sessions", "Sessions whose chains are left out of that index."),
             lag: gauges(r, "consumer_lag_records", "Input records not yet processed.", &["partition"]),
             restore_progress: registered(
                 r,

@@ -108,6 +108,8 @@ impl Metrics {
         }
         self.gapped_sessions.set(total(&|s| s.gapped));
         self.open_suggestions.set(total(&|s| s.open_suggestions));
+        self.prefix_blocks.set(total(&|s| s.prefix_blocks));
+        self.prefix_left_out.set(total(&|s| s.prefix_left_out));
         // A poisoned lock only means that another scrape panicked: the set itself is whole.
         let mut shown = self.shown_partitions.lock().unwrap_or_else(|e| e.into_inner());
         for gone in std::mem::take(&mut *shown) {

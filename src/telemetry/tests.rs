@@ -76,6 +76,6 @@ fn gauges_are_summed_over_partitions_and_go_with_them() {
 }
 
 fn gauges_of(partition: i32, lag: Option<i64>, active: u64) -> PartitionGauges {
-    let stats = EngineStats { sessions: [active, 0, 0, 0, 0], gapped: 0, open_suggestions: 0 };
+    let stats = EngineStats { sessions: [active, 0, 0, 0, 0], ..EngineStats::default() };
     PartitionGauges { partition: PartitionId(partition), lag, restored: 1.0, stats }
 }

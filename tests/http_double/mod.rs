@@ -33,7 +33,7 @@ pub struct Double {
 
 impl Default for Double {
     fn default() -> Self {
-        let stats = EngineStats { sessions: [7, 1, 2, 3, 0], gapped: 1, open_suggestions: 4 };
+        let stats = EngineStats { sessions: [7, 1, 2, 3, 0], gapped: 1, open_suggestions: 4, ..EngineStats::default() };
         let status = PartitionStatus {
             partition: PartitionId(1),
             phase: PartitionPhase::Running,

@@ -7,7 +7,9 @@ use rekindle::model::ids::Name;
 use rekindle::model::time::Millis;
 use serde_json::{Value, json};
 
-const BASE: i64 = 1_762_340_000_000;
+use super::alike::alike;
+
+pub(super) const BASE: i64 = 1_762_340_000_000;
 const DIM: usize = 8;
 
 /// What a history may hold.
@@ -15,6 +17,8 @@ const DIM: usize = 8;
 pub enum History {
     /// Short, within the retention, without erasure: what the first law speaks of.
     WithoutErasure,
+    /// Sessions that begin alike and hold KV: what may be drawn on by its prefix comes, goes and is forbidden.
+    Alike,
     /// Everything, over a time in which sessions idle, suggestions lapse and sessions are forgotten.
     Whole,
 }
@@ -26,6 +30,7 @@ pub fn settings() -> EngineSettings {
         spaces: [(name("default"), DIM), (name("other"), DIM)].into(),
         retention: Millis(8 * 3_600_000),
         log_retention: Millis(3_600_000),
+        max_prefix_blocks: 9,
         ..EngineSettings::default()
     };
     settings.policy.adapter_vote = 1;
@@ -38,7 +43,7 @@ pub fn history(kind: History, most: usize) -> impl Strategy<Value = Vec<Value>> 
         let mut events: Vec<Value> = Vec::new();
         let mut clock = BASE;
         for (number, (body, envelope, chance)) in drafts.into_iter().enumerate() {
-            if kind == History::Whole && chance < 25 && !events.is_empty() {
+            if kind != History::WithoutErasure && chance < 25 && !events.is_empty() {
                 let again = events[usize::from(chance) % events.len()].clone();
                 events.push(again);
                 continue;
@@ -47,8 +52,9 @@ pub fn history(kind: History, most: usize) -> impl Strategy<Value = Vec<Value>> 
             let Value::Object(fields) = body else { unreachable!("an object") };
             event.extend(fields);
             let offset = event.remove("offset").and_then(|v| v.as_i64()).unwrap_or(0);
-            clock += if kind == History::Whole { offset.max(0) } else { 0 };
-            let at = if kind == History::Whole { clock + offset.min(0) } else { BASE + offset.rem_euclid(20) * 1000 };
+            let passes = kind != History::WithoutErasure;
+            clock += if passes { offset.max(0) } else { 0 };
+            let at = if passes { clock + offset.min(0) } else { BASE + offset.rem_euclid(20) * 1000 };
             event.insert("occurred_at".into(), json!(at));
             event.insert("event_id".into(), json!(format!("e-{number}")));
             if broadcast(&event) {
@@ -78,6 +84,7 @@ fn broadcast(event: &serde_json::Map<String, Value>) -> bool {
 fn envelope(kind: History) -> impl Strategy<Value = Value> {
     let step = match kind {
         History::WithoutErasure => (0i64..20).boxed(),
+        History::Alike => prop_oneof![8 => 0i64..20_000, 1 => -20_000i64..0, 1 => 0i64..600_000].boxed(),
         History::Whole => prop_oneof![
             8 => 0i64..60_000,
             2 => -200_000i64..0,
@@ -110,7 +117,7 @@ fn vector() -> impl Strategy<Value = Value> {
     })
 }
 
-fn context() -> impl Strategy<Value = Value> {
+pub(super) fn context() -> impl Strategy<Value = Value> {
     (select(vec!["default", "default", "default", "other"]), vector(), 0u32..6)
         .prop_map(|(space, vector, covers)| json!({"space": space, "vector": vector, "covers_turn": covers}))
 }
@@ -144,21 +151,29 @@ fn copy() -> impl Strategy<Value = Value> {
         })
 }
 
-fn worker() -> impl Strategy<Value = &'static str> {
+pub(super) fn worker() -> impl Strategy<Value = &'static str> {
     select(vec!["w-1", "w-2"])
 }
 
-fn chain() -> impl Strategy<Value = Value> {
-    (select(vec!["sha", "xx"]), 0u64..6, prop::collection::vec(0u64..1000, 0..5)).prop_map(
-        |(algorithm, from, hashes)| {
+/// Chains that begin alike, as with a system prompt, and go on each by itself; and any.
+pub(super) fn chain() -> impl Strategy<Value = Value> {
+    let stem = (1usize..5, prop::collection::vec(0u64..3, 0..3))
+        .prop_map(|(stem, rest)| (0, [9, 8, 7, 6].into_iter().take(stem).chain(rest).collect::<Vec<u64>>()));
+    let any = (0u64..6, prop::collection::vec(0u64..1000, 0..5));
+    (select(vec!["sha", "sha", "sha", "xx"]), prop_oneof![3 => stem, 1 => any], 1u32..3).prop_map(
+        |(algorithm, (from, hashes), stride)| {
             let hashes: Vec<String> = hashes.iter().map(|hash| format!("{hash:016x}")).collect();
-            json!({"algorithm": algorithm, "block_tokens": 16, "from_block": from, "hashes": hashes})
+            let from = from * u64::from(stride);
+            let stride = (stride > 1).then_some(stride);
+            compact(json!({
+                "algorithm": algorithm, "block_tokens": 256, "stride": stride, "from_block": from, "hashes": hashes,
+            }))
         },
     )
 }
 
 /// Removes nulls: an absent field is absent, not null.
-fn compact(value: Value) -> Value {
+pub(super) fn compact(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let fields = fields.into_iter().filter(|(_, v)| !v.is_null());
@@ -229,8 +244,11 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
     let resumed = (other(), select(vec!["restored", "partial", "failed", "ignored"])).prop_map(|(from, outcome)| {
         compact(json!({"type": "session_resumed", "from_session_id": from, "outcome": outcome}))
     });
-    let request = (prop::option::of(context()), prop::option::of(cache()))
-        .prop_map(|(context, cache)| compact(json!({"type": "resume_requested", "context": context, "cache": cache})));
+    let request = (prop::option::of(context()), prop::option::of(cache()), prop::option::of(chain())).prop_map(
+        |(context, cache, prefix)| {
+            compact(json!({"type": "resume_requested", "context": context, "cache": cache, "prefix": prefix}))
+        },
+    );
     let placed = copy().prop_map(|copy| with_type("kv_cache_placed", copy));
     let embedded = context().prop_map(|context| with_type("context_embedded", context));
     let changed = scope().prop_map(|scope| json!({"type": "transfer_scope_changed", "transfer_scope": scope}));
@@ -242,6 +260,7 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
     match kind {
         History::WithoutErasure => usual.boxed(),
         History::Whole => prop_oneof![60 => usual, 1 => erased].boxed(),
+        History::Alike => prop_oneof![30 => usual, 60 => alike(), 1 => erased].boxed(),
     }
 }
 

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rekindle::engine::OutRecord;
+use rekindle::engine::encode::SuggestionKind;
 use rekindle::engine::{
-    Effects, Engine, EngineSettings, Notice, OutValue, Record, Restoring, StateTopic, Topic, encode,
+    Effects, Engine, EngineSettings, EngineStats, Notice, OutValue, Record, Restoring, StateTopic, Topic, encode,
 };
 use rekindle::model::ids::{SessionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::suggestion::{Publication, Suggestion};
 use rekindle::model::time::EventTime;
 use rekindle::model::verdict::{RejectReason, Rejection, Verdict};
 use serde_json::{Value, json};
@@ -29,9 +32,12 @@ pub struct Run {
     pub topics: Topics,
     /// The sessions at the end.
     pub sessions: Vec<Value>,
+    /// The gauges at the end.
+    pub stats: EngineStats,
 }
 
-fn process(engine: &mut Engine, offset: usize, event: &Value, effects: &mut Effects) -> Verdict {
+/// Hands one event to an engine.
+pub fn process(engine: &mut Engine, offset: usize, event: &Value, effects: &mut Effects) -> Verdict {
     let bytes = event.to_string().into_bytes();
     let timestamp = event.get("_timestamp").and_then(Value::as_i64).map(EventTime);
     let record = Record {
@@ -79,6 +85,7 @@ pub fn run_under(events: &[Value], batches: &[usize], after: impl Fn(usize) -> A
         notices: Vec::new(),
         topics: Topics::new(),
         sessions: Vec::new(),
+        stats: EngineStats::default(),
     };
     let mut effects = Effects::new();
     let mut next = 0;
@@ -99,6 +106,7 @@ pub fn run_under(events: &[Value], batches: &[usize], after: impl Fn(usize) -> A
             After::Restored(settings) => engine = restored(&run.topics, settings, next),
         }
     }
+    run.stats = engine.stats();
     run.sessions = engine.sessions().iter().map(|view| encode::state_json(view, true)).collect();
     run
 }
@@ -114,6 +122,20 @@ fn restored(topics: &Topics, settings: EngineSettings, next: usize) -> Engine {
         restoring.apply(topic, key, Some(value));
     }
     restoring.finish(Some(Offset(next as i64))).expect("what was published restores").0
+}
+
+/// The suggestions that were published, but for revocations that say too little to be one.
+pub fn suggestions(effects: &Effects) -> Vec<(Suggestion, Publication)> {
+    let read = |record: OutRecord<'_>| {
+        let kind = match record.topic {
+            Topic::Recovery => SuggestionKind::Recovery,
+            Topic::Transfer => SuggestionKind::Transfer,
+            _ => return None,
+        };
+        let OutValue::Avro(body) = record.value else { panic!("not Avro: {:?}", record.value) };
+        encode::decode_suggestion(kind, body).ok()
+    };
+    effects.stream().filter_map(read).collect()
 }
 
 fn publish(run: &mut Run, effects: &mut Effects) {

@@ -4,10 +4,13 @@
 //! be noticed: an engine restored from what it published, at any batch boundary and with any batching, goes
 //! on with the same bytes.
 
+mod alike;
+mod consent;
 mod drift;
 mod events;
 mod fanout;
 mod harness;
+mod prefixes;
 
 use std::sync::Arc;
 
@@ -45,7 +48,7 @@ proptest! {
 
     #[test]
     fn a_restart_cannot_be_noticed(
-        events in history(History::Whole, 80),
+        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80)],
         decided in prop::collection::vec((any::<Index>(), 0u64..12, any::<bool>()), 0..12),
         batches in prop::collection::vec(1usize..12, 1..40),
         restarts in prop::collection::vec(any::<bool>(), 1..40),
@@ -63,13 +66,14 @@ proptest! {
         prop_assert_eq!(&whole.verdicts, &parts.verdicts);
         prop_assert_eq!(&whole.topics, &parts.topics);
         prop_assert_eq!(&whole.sessions, &parts.sessions);
+        prop_assert_eq!(&whole.stats, &parts.stats);
     }
 
     #[test]
     fn settings_adopted_at_work_are_those_of_a_restart(
-        events in history(History::Whole, 80),
+        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80)],
         batches in prop::collection::vec(1usize..12, 1..40),
-        changes in prop::collection::vec(0usize..12, 1..40),
+        changes in prop::collection::vec(0usize..14, 1..40),
     ) {
         let next = |batch: usize| other_settings(changes[batch % changes.len()]);
         let restarted = run_under(&events, &batches, |batch| next(batch).map_or(After::GoesOn, After::Restored));
@@ -78,6 +82,7 @@ proptest! {
         prop_assert_eq!(&restarted.verdicts, &adopted.verdicts);
         prop_assert_eq!(&restarted.topics, &adopted.topics);
         prop_assert_eq!(&restarted.sessions, &adopted.sessions);
+        prop_assert_eq!(&restarted.stats, &adopted.stats);
     }
 }
 
@@ -93,6 +98,8 @@ fn other_settings(n: usize) -> Option<EngineSettings> {
         5 => changed.predicted_ttl = Millis(1000),
         6 => changed.policy.drift_radians = 0.01,
         7 => {}
+        8 => changed.max_prefix_blocks = 0,
+        9 => changed.max_prefix_blocks = 3,
         _ => return None,
     }
     Some(changed)
@@ -109,8 +116,9 @@ fn the_histories_reach_what_the_laws_are_about() {
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
     );
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..400 {
-        let events = history(History::Whole, 80).new_tree(&mut runner).expect("a history").current();
+    for n in 0..400 {
+        let kind = if n % 2 == 0 { History::Whole } else { History::Alike };
+        let events = history(kind, 80).new_tree(&mut runner).expect("a history").current();
         let run: Run = run_in_batches(&events, &[7], &[false]);
         seen.extend(run.verdicts);
         seen.extend(run.notices);
@@ -129,6 +137,8 @@ fn the_histories_reach_what_the_laws_are_about() {
         "recovery restore_kv closed",
         "transfer refer_context open",
         "transfer use_adapter open",
+        "transfer reuse_prefix open",
+        "transfer reuse_prefix revoked",
         "outcome expired",
         "forgotten",
     ] {

@@ -69,6 +69,8 @@ fn recovery() -> BoxedStrategy<Advice> {
 }
 
 fn transfer() -> BoxedStrategy<Advice> {
+    let prefix_reuse = (any::<u64>(), any::<u64>(), kv_copy())
+        .prop_map(|(matched_tokens, missing_tokens, copy)| PrefixReuse { matched_tokens, missing_tokens, copy });
     let support =
         any::<(u32, u32, u32)>().prop_map(|(sessions, for_it, against)| Support { sessions, for_it, against });
     (
@@ -79,9 +81,19 @@ fn transfer() -> BoxedStrategy<Advice> {
         of(name()),
         of(support),
         word(TransferScope::ALL),
+        of(prefix_reuse),
     )
-        .prop_map(|(plan, adapter, source, similarity, context_ref, support, consent)| {
-            Advice::Transfer(Box::new(Transfer { plan, adapter, source, similarity, context_ref, support, consent }))
+        .prop_map(|(plan, adapter, source, similarity, context_ref, support, consent, prefix)| {
+            Advice::Transfer(Box::new(Transfer {
+                plan,
+                adapter,
+                source,
+                similarity,
+                context_ref,
+                support,
+                consent,
+                prefix,
+            }))
         })
         .boxed()
 }

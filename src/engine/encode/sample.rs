@@ -175,6 +175,7 @@ pub(super) fn suggestions() -> [Suggestion; 2] {
         context_ref: None,
         support: Some(Support { sessions: 9, for_it: 7, against: 1 }),
         consent: TransferScope::Tenant,
+        prefix: None,
     };
     let of = |advice, kind, n| Suggestion {
         id: view.open_suggestions[0].clone(),

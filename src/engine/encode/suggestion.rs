@@ -7,7 +7,8 @@ use super::read::long;
 use super::suggestion_wire::*;
 use crate::engine::decode::codec::EncodeError;
 use crate::model::suggestion::{
-    Actual, Advice, Publication, Recovery, RecoverySource, RevokeReason, Score, Suggestion, Transfer, Trigger,
+    Actual, Advice, MatchBasis, Publication, Recovery, RecoverySource, RevokeReason, Score, Suggestion, Transfer,
+    Trigger,
 };
 
 /// Which topic, and so which schema, a suggestion has.
@@ -27,8 +28,11 @@ pub fn suggestion(suggestion: &Suggestion, publication: &Publication) -> Result<
     match &suggestion.advice {
         Advice::Recovery(_) if redacted => RECOVERY.write(&RecoveryRecord::join(common, OwnRecovery::default())),
         Advice::Recovery(advice) => RECOVERY.write(&RecoveryRecord::join(common, recovery(advice))),
-        Advice::Transfer(_) if redacted => TRANSFER.write(&TransferRecord::join(common, OwnTransfer::default())),
-        Advice::Transfer(advice) => TRANSFER.write(&TransferRecord::join(common, transfer(advice))),
+        Advice::Transfer(_) if redacted => TRANSFER
+            .write_ending(&TransferRecord::join(common, OwnTransfer::default()), &TransferTail::<&str>::default()),
+        Advice::Transfer(advice) => {
+            TRANSFER.write_ending(&TransferRecord::join(common, transfer(advice)), &transfer_tail(advice))
+        }
     }
 }
 
@@ -125,6 +129,18 @@ fn source(source: &RecoverySource) -> RecoverySourceRecord<&str> {
         context_ref: optional_text(&source.context_ref),
         turn_count: source.turn_count.into(),
         last_active: source.last_active.map(|v| v.0),
+    }
+}
+
+fn transfer_tail(transfer: &Transfer) -> TransferTail<&str> {
+    let prefix = transfer.prefix.as_ref();
+    TransferTail {
+        r#match: prefix.map(|prefix| MatchRecord {
+            basis: MatchBasis::Prefix.label(),
+            matched_tokens: Some(long(prefix.matched_tokens)),
+            missing_tokens: Some(long(prefix.missing_tokens)),
+        }),
+        kv_cache: prefix.map(|prefix| kv::copy(&prefix.copy)),
     }
 }
 

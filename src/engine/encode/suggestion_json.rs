@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::kv::{adapter_json, cache_json, copy_json, name_json};
 use super::suggestion::is_redacted;
 use crate::model::suggestion::{
-    Actual, Advice, Delivery, Publication, Recovery, RecoverySource, Score, Suggestion, Transfer, Trigger,
+    Actual, Advice, Delivery, MatchBasis, Publication, Recovery, RecoverySource, Score, Suggestion, Transfer, Trigger,
 };
 
 /// A suggestion as JSON; what is unknown is null. In the answer to a query `suggestion_id` is null: nothing
@@ -136,7 +136,7 @@ fn source(source: &RecoverySource) -> Value {
 
 fn transfer(transfer: &Transfer, redacted: bool, add: &mut impl FnMut(&str, Value)) {
     if redacted {
-        for name in ["adapter", "source", "support", "consent"] {
+        for name in ["adapter", "source", "support", "consent", "match", "kv_cache"] {
             add(name, Value::Null);
         }
         return;
@@ -158,4 +158,13 @@ fn transfer(transfer: &Transfer, redacted: bool, add: &mut impl FnMut(&str, Valu
         .map(|support| json!({"sessions": support.sessions, "for": support.for_it, "against": support.against}));
     add("support", json!(support));
     add("consent", transfer.consent.label().into());
+    let matched = transfer.prefix.as_ref().map(|prefix| {
+        json!({
+            "basis": MatchBasis::Prefix.label(),
+            "matched_tokens": prefix.matched_tokens,
+            "missing_tokens": prefix.missing_tokens,
+        })
+    });
+    add("match", json!(matched));
+    add("kv_cache", json!(transfer.prefix.as_ref().map(|prefix| copy_json(&prefix.copy))));
 }

@@ -25,8 +25,9 @@ pub fn decode_suggestion(kind: SuggestionKind, bytes: &[u8]) -> Result<(Suggesti
             joined(&common, advice)
         }
         SuggestionKind::Transfer => {
-            let (common, own) = TRANSFER.read::<TransferRecord<&str>>(bytes)?.split();
-            let advice = Advice::Transfer(Box::new(transfer(&common, &own)?));
+            let (record, tail) = TRANSFER.read_ending::<TransferRecord<&str>, TransferTail<&str>>(bytes)?;
+            let (common, own) = record.split();
+            let advice = Advice::Transfer(Box::new(transfer(&common, &own, &tail.unwrap_or_default())?));
             joined(&common, advice)
         }
     }
@@ -152,11 +153,18 @@ fn rejected(record: &RejectedRecord<&str>) -> Read<RejectedCandidate> {
     })
 }
 
-fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>) -> Read<Transfer> {
+fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>, tail: &TransferTail<&str>) -> Read<Transfer> {
     let source = present("source", &own.source)?;
     let offer = |offer: &AdapterOffer<&str>| -> Read<_> {
         let adapter = Adapter { id: name("id", offer.id)?, version: optional_name("version", offer.version)? };
         Ok((adapter, optional_name("uri", offer.uri)?))
+    };
+    let prefix = |matched: &MatchRecord<&str>| -> Read<_> {
+        Ok(PrefixReuse {
+            matched_tokens: count(*present("match.matched_tokens", &matched.matched_tokens)?),
+            missing_tokens: count(*present("match.missing_tokens", &matched.missing_tokens)?),
+            copy: Arc::new(read_copy(present("kv_cache", &tail.kv_cache)?)?),
+        })
     };
     let support = |record: &SupportRecord| -> Read<_> {
         Ok(Support {
@@ -173,5 +181,6 @@ fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>) -> Read<Transfer> {
         context_ref: optional_name("context_ref", source.context_ref)?,
         support: own.support.as_ref().map(support).transpose()?,
         consent: word("consent", TransferScope::parse(present("consent", &own.consent)?))?,
+        prefix: tail.r#match.as_ref().map(prefix).transpose()?,
     })
 }

@@ -107,6 +107,13 @@ suggestion_record!(TransferRecord, OwnTransfer, "TransferSuggestion" {
     consent: Option<T>,
 });
 
+/// What a transfer's record ends with. Records of the first version end before it.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct TransferTail<T> {
+    pub r#match: Option<MatchRecord<T>>,
+    pub kv_cache: Option<KvCopy<T>>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Trigger")]
 pub(super) struct TriggerRecord<T> {

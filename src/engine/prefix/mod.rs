@@ -3,6 +3,7 @@
 //! A tenant's chains are held within a budget of blocks: of more, those of the sessions that were active latest. Which
 //! they are follows from the sessions alone and not from what happened to them, so that a restart finds the same.
 
+mod keys;
 mod ranking;
 mod sharers;
 mod tree;
@@ -70,6 +71,12 @@ impl PrefixIndex {
         self.known.contains_key(session)
     }
 
+    /// Whether a session is among those of this kind that [`PrefixIndex::sharers`] goes through.
+    pub fn holds(&self, kind: &Kind, session: &SessionId) -> bool {
+        let known = self.known.get(session).filter(|(_, held)| held == kind);
+        known.is_some_and(|(at, _)| !self.left_out.contains(&(*at, session.clone())))
+    }
+
     /// No session has a chain.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
@@ -107,6 +114,44 @@ impl PrefixIndex {
                 false => _ = self.left_out.insert((chain.at, session.clone())),
             }
         }
+        self.fit(most, chain_of);
+    }
+
+    /// Makes `at` the latest sign of life of a session whose chain is what it was. `false`: nothing is done, since it has
+    /// none, or one of another identity, or it may be entered or left out now; it has to be [put](PrefixIndex::put).
+    pub fn touch(&mut self, session: &SessionId, cache: &CacheIdentity, at: EventTime) -> bool {
+        let Some((held, kind)) = self.known.get(session) else { return false };
+        if kind.cache != *cache || *held != at && !self.is_late(at, session) {
+            return false;
+        }
+        let mut place = (*held, session.clone());
+        if place.0 == at {
+            return true;
+        }
+        if !self.entered.remove(&place) {
+            return false;
+        }
+        place.0 = at;
+        self.entered.insert(place);
+        if let Some(tree) = self.trees.get_mut(kind) {
+            tree.touch(session, at);
+        }
+        if let Some((held, _)) = self.known.get_mut(session) {
+            *held = at;
+        }
+        true
+    }
+
+    /// Holds these sessions' chains and no others: the same as if each had been [put](PrefixIndex::put).
+    pub fn refill(
+        &mut self,
+        all: impl Iterator<Item = (SessionId, EventTime, Kind)>,
+        most: usize,
+        chain_of: impl Fn(&SessionId) -> Option<Chain>,
+    ) {
+        *self = PrefixIndex::default();
+        self.known = all.map(|(session, at, kind)| (session, (at, kind))).collect();
+        self.left_out = self.known.iter().map(|(session, (at, _))| (*at, session.clone())).collect();
         self.fit(most, chain_of);
     }
 

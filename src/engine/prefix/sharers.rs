@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::ranking::Holder;
+use super::ranking::{Holder, Rank};
 use super::tree::{Node, NodeId, PrefixTree, ROOT};
 use crate::model::ids::SessionId;
+use crate::model::time::EventTime;
 
 /// A session that holds the first blocks of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Sharer<'t> {
     pub depth: usize,
     /// The session.
     pub session: &'t SessionId,
+    /// Its latest sign of life.
+    pub at: EventTime,
 }
 
 /// See [`PrefixTree::sharers`].
@@ -64,7 +67,10 @@ impl<'t> Iterator for Sharers<'t> {
             };
             self.push(rest);
             match best.via {
-                None => return Some(Sharer { depth: self.depth, session: &best.rank.session }),
+                None => {
+                    let Rank { at, session } = &best.rank;
+                    return Some(Sharer { depth: self.depth, session, at: *at });
+                }
                 Some(child) => self.open(child, None),
             }
         }

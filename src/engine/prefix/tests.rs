@@ -16,6 +16,7 @@ use crate::model::time::EventTime;
 enum Step {
     Place(u8, Vec<u64>, i64),
     Remove(u8),
+    Touch(u8, i64),
 }
 
 /// Hashes that are not chained at all: equal ones stand behind different beginnings.
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => (0..40u8, chain(), 0..6i64).prop_map(|(session, chain, at)| Step::Place(session, chain, at)),
         2 => (0..40u8).prop_map(Step::Remove),
+        2 => (0..40u8, 0..6i64).prop_map(|(session, at)| Step::Touch(session, at)),
     ]
 }
 
@@ -76,6 +78,10 @@ proptest! {
                 Step::Remove(n) => {
                     prop_assert_eq!(tree.remove(&session(n)), all.remove(&session(n)).is_some());
                 }
+                Step::Touch(n, at) => {
+                    tree.touch(&session(n), EventTime(at));
+                    all.entry(session(n)).and_modify(|(_, held)| *held = EventTime(at));
+                }
             }
             check(&tree);
             for asked in &asked {
@@ -116,6 +122,24 @@ fn held(all: &BTreeMap<SessionId, Chain>, most: usize) -> Vec<SessionId> {
     order.into_iter().take_while(fits).map(|(_, id)| id.clone()).collect()
 }
 
+fn same_as_held(
+    index: &PrefixIndex,
+    all: &BTreeMap<SessionId, Chain>,
+    most: usize,
+    asked: &[u64],
+) -> Result<(), TestCaseError> {
+    prop_assert!(index.blocks() <= most);
+    let held = held(all, most);
+    prop_assert_eq!(index.left_out(), all.len() - held.len());
+    prop_assert!(all.iter().all(|(id, chain)| index.knows(id) && index.holds(&chain.kind, id) == held.contains(id)));
+    for kind in [kind(0), kind(1)] {
+        let sharing = held.iter().filter(|id| all[*id].kind == kind && shared(&all[*id].hashes, asked) > 0);
+        let found = index.sharers(&kind, asked).map(|sharer| (sharer.session.clone(), sharer.at));
+        prop_assert_eq!(found.collect::<BTreeSet<_>>(), sharing.map(|id| (id.clone(), all[id].at)).collect());
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn what_is_held_follows_from_the_sessions_and_not_from_their_past(
@@ -123,27 +147,35 @@ proptest! {
         most in 0..24usize,
         asked in chain(),
     ) {
-        let (mut index, mut all) = (PrefixIndex::default(), BTreeMap::new());
+        let (mut index, mut all) = (PrefixIndex::default(), BTreeMap::<SessionId, Chain>::new());
         for (step, of) in steps {
             let (n, chain) = match step {
                 Step::Place(n, hashes, at) => (n, Some(Chain { kind: kind(of), hashes, at: EventTime(at) })),
                 Step::Remove(n) => (n, None),
+                Step::Touch(n, at) => {
+                    let cache = kind(of).cache;
+                    let held = all.get(&session(n)).filter(|chain: &&Chain| chain.kind.cache == cache);
+                    let later = held.map(|chain| Chain { at: EventTime(at), ..chain.clone() });
+                    if index.touch(&session(n), &cache, EventTime(at)) {
+                        prop_assert!(later.is_some());
+                        all.extend(later.map(|chain| (session(n), chain)));
+                        same_as_held(&index, &all, most, &asked)?;
+                        continue;
+                    }
+                    (n, later)
+                }
             };
             match chain.clone().filter(|chain| !chain.hashes.is_empty()) {
                 Some(chain) => _ = all.insert(session(n), chain),
                 None => _ = all.remove(&session(n)),
             }
             index.put(&session(n), chain, most, |id| all.get(id).cloned());
-            prop_assert!(index.blocks() <= most);
-            let held = held(&all, most);
-            prop_assert_eq!(index.left_out(), all.len() - held.len());
-            prop_assert!(all.keys().all(|id| index.knows(id)));
-            for kind in [kind(0), kind(1)] {
-                let sharing = held.iter().filter(|id| all[*id].kind == kind && shared(&all[*id].hashes, &asked) > 0);
-                let found = index.sharers(&kind, &asked).map(|sharer| sharer.session.clone());
-                prop_assert_eq!(found.collect::<BTreeSet<_>>(), sharing.cloned().collect());
-            }
+            same_as_held(&index, &all, most, &asked)?;
         }
+        let mut anew = PrefixIndex::default();
+        let each = all.iter().map(|(id, chain)| (id.clone(), chain.at, chain.kind.clone()));
+        anew.refill(each, most, |id| all.get(id).cloned());
+        same_as_held(&anew, &all, most, &asked)?;
         for id in all.keys() {
             index.put(id, None, most, |id| all.get(id).cloned());
         }

@@ -4,12 +4,10 @@
 //! chains part or end. A table leads from any block to its node, so that the deepest block a chain shares with any
 //! other is found by bisection: where a block is held, so are all before it. Each node knows the latest of the sessions
 //! below it, so that from there the best holders are found without looking at the others.
-//!
-//! Blocks are known by what is chained here out of the hashes that came, so that this holds whatever a producer calls
-//! a chained hash.
 
 use hashbrown::{HashMap, HashTable};
 
+use super::keys::keys;
 use super::ranking::{Holder, Rank, Ranking};
 use super::sharers::Sharers;
 use crate::model::ids::SessionId;
@@ -91,6 +89,14 @@ impl PrefixTree {
         {
             self.withdraw(session, held);
         }
+    }
+
+    /// Makes `at` a session's latest sign of life.
+    pub fn touch(&mut self, session: &SessionId, at: EventTime) {
+        let Some(end) = self.ends.get_mut(session) else { return };
+        let (node, held) = (end.node, std::mem::replace(&mut end.at, at));
+        let rank = |at| Some(Rank { at, session: session.clone() });
+        self.rerank(node, None, rank(held), rank(at));
     }
 
     /// Takes a session out. Returns whether it was there.
@@ -283,14 +289,4 @@ impl PrefixTree {
         above.holders = holders;
         self.free.push(lower);
     }
-}
-
-/// What the blocks of a chain are known by: each by itself and all before it.
-fn keys(chain: &[u64]) -> Vec<u64> {
-    let chained = |last: &mut u64, hash: &u64| {
-        let wide = u128::from(*last ^ hash ^ 0x2545_F491_4F6C_DD1D) * 0x9E37_79B9_7F4A_7C15;
-        *last = wide as u64 ^ (wide >> 64) as u64;
-        Some(*last)
-    };
-    chain.iter().scan(0, chained).collect()
 }

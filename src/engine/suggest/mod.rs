@@ -3,6 +3,7 @@
 pub mod cost;
 pub mod identity;
 pub mod own;
+pub mod prefix;
 pub mod recovery;
 pub mod score;
 pub mod transfer;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::score::{flag, recency, score, turns};
 use super::{Scene, cost, is_interrupted};
+use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
 use crate::engine::store::Session;
 use crate::engine::view::{CopyFate, context_tokens};
@@ -26,13 +27,15 @@ pub struct Candidate {
 }
 
 /// What a session offers itself. `None` if it holds nothing: no turn, no copy, no embedding.
-/// `asked`: identity of the KV the request wants, if it says; `declared`: the session itself asked.
+/// `asked`: identity of the KV the request wants, if it says; `fits`: tokens of the session's chain that the request
+/// shares, where it leaves that chain; `declared`: the session itself asked.
 pub fn candidate(
     scene: &Scene<'_>,
     tenant: &TenantId,
     id: &SessionId,
     session: &Session,
     asked: Option<&CacheIdentity>,
+    fits: Option<u64>,
     declared: bool,
 ) -> Option<Candidate> {
     let facets = &session.facets;
@@ -41,11 +44,12 @@ pub fn candidate(
         return None;
     }
     let mut rejected = dead_copies(scene, tenant, id, session);
-    let wanted = asked.or_else(|| facets.cache.as_ref().and_then(|r| r.value.as_ref()));
-    let kv = usable(scene, id, copies, wanted, context_tokens(facets), &mut rejected);
+    let wanted = asked.or_else(|| identity(facets));
+    let most = context_tokens(facets).into_iter().chain(fits).min();
+    let kv = usable(scene, id, copies, wanted, most, &mut rejected);
     let tokens = kv.as_ref().map(|(copy, _)| copy.cached_tokens);
     let held = context_tokens(facets).or(tokens);
-    let matched = tokens.map(|tokens| tokens.min(held.unwrap_or(tokens)));
+    let matched = tokens.map(|tokens| tokens.min(most.unwrap_or(tokens)));
     let estimate = kv.as_ref().map(|(_, estimate)| *estimate);
     let features = Features {
         recency: recency(&scene.settings.policy, facets.last_active, scene.now),
@@ -57,8 +61,7 @@ pub fn candidate(
         ..Features::default()
     };
     let plan = match &kv {
-        Some((copy, _)) if copy.tier == Tier::Hot && !copy.is_external() => RecoveryPlan::ResumeInPlace,
-        Some(_) => RecoveryPlan::RestoreKv,
+        Some((copy, _)) => plan_of(copy),
         None if facets.turn_count == 0 && facets.context.is_none() && active_adapter(facets).is_some() => {
             RecoveryPlan::AdapterOnly
         }
@@ -82,13 +85,21 @@ pub fn candidate(
     Some(Candidate { recovery, score: score(&scene.settings.policy.weights, &features), until })
 }
 
+/// How a copy is used: where it lies if it is hot, else brought there.
+pub(super) fn plan_of(copy: &KvCopy) -> RecoveryPlan {
+    match copy.tier {
+        Tier::Hot if !copy.is_external() => RecoveryPlan::ResumeInPlace,
+        Tier::Hot | Tier::Warm | Tier::Cold => RecoveryPlan::RestoreKv,
+    }
+}
+
 /// The first copy (they come cheapest first) of the wanted identity that saves time.
 fn usable(
     scene: &Scene<'_>,
     id: &SessionId,
     copies: Vec<Arc<KvCopy>>,
     wanted: Option<&CacheIdentity>,
-    held: Option<u64>,
+    most: Option<u64>,
     rejected: &mut Vec<RejectedCandidate>,
 ) -> Option<(Arc<KvCopy>, Estimate)> {
     for copy in copies {
@@ -96,7 +107,7 @@ fn usable(
             reject(rejected, id, fault);
             continue;
         }
-        let matched = copy.cached_tokens.min(held.unwrap_or(copy.cached_tokens));
+        let matched = copy.cached_tokens.min(most.unwrap_or(copy.cached_tokens));
         let estimate = cost::estimate(scene.settings, &copy, matched);
         if estimate.saved_ms > 0.0 {
             return Some((copy, estimate));
@@ -129,7 +140,7 @@ fn dead_copies(scene: &Scene<'_>, tenant: &TenantId, id: &SessionId, session: &S
     rejected
 }
 
-fn reject(rejected: &mut Vec<RejectedCandidate>, id: &SessionId, reason: CandidateFault) {
+pub(super) fn reject(rejected: &mut Vec<RejectedCandidate>, id: &SessionId, reason: CandidateFault) {
     let fault = RejectedCandidate { session: id.clone(), reason };
     if !rejected.contains(&fault) {
         rejected.push(fault);

@@ -1,20 +1,26 @@
-//! What to restore for a session: its own KV or context, or an earlier session of the same user.
+//! What to restore for a session: its own KV or context, another session's KV that begins exactly as its chain does, or
+//! an earlier session of the same user.
 //!
-//! Similarity only nominates: another session yields at most its adapter and a reference to its context.
+//! Similarity only nominates: a session that is merely similar yields at most its adapter and a reference to its context.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::own::{self, Candidate};
 use super::score::{flag, pays, recency, score, turns};
-use super::{Scene, is_interrupted};
+use super::{Scene, is_interrupted, prefix};
+use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
+use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
 use crate::engine::packed::Seen;
+use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant, took_up};
-use crate::engine::view::{base_status, scope};
+use crate::engine::view::{base_status, context_tokens, scope};
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::{Adapter, CacheIdentity};
+use crate::model::prefix::PrefixFamily;
 use crate::model::score::Features;
 use crate::model::session::{Status, TriggerKind};
 use crate::model::suggestion::{Alternative, CandidateFault, MatchBasis, Recovery, RecoveryPlan, RejectedCandidate};
@@ -39,6 +45,8 @@ pub struct Ask<'a> {
     pub context: Option<(&'a Name, &'a UnitVector)>,
     /// Identity of the KV the request wants.
     pub cache: Option<&'a CacheIdentity>,
+    /// Chain of the request; the session's own stands in.
+    pub prefix: Option<(&'a PrefixFamily, &'a [u64])>,
 }
 
 /// Decides. `None`: nothing is likely enough to be worth suggesting.
@@ -52,14 +60,28 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
         && allows_own(ask.trigger)
     {
         let declared = matches!(ask.trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
-        own = own::candidate(scene, ask.tenant, id, session, ask.cache, declared);
+        let fits = ask.prefix.and_then(|prefix| fits(session, prefix));
+        own = own::candidate(scene, ask.tenant, id, session, ask.cache, fits, declared);
+        if let (Some(own), Some((family, hashes))) = (&mut own, ask.prefix)
+            && let Some(matched) = own.recovery.matched_tokens
+        {
+            let held = context_tokens(&session.facets).filter(|_| fits.is_none()).unwrap_or(0);
+            let whole = prefix::tokens(family, hashes.len()).max(held).max(matched);
+            own.recovery.missing_tokens = Some(whole - matched);
+        }
     }
     if let Some(own) = &mut own {
         rejected.append(&mut own.recovery.rejected);
     }
-    let candidates = others(scene, tenant, ask, asking, &mut rejected);
-    // What a session holds itself restores it; others only stand in for it.
-    let ranked = own.into_iter().chain(candidates);
+    let prefix = by_prefix(scene, ask, asking, own.as_ref(), &mut rejected);
+    let mut candidates = others(scene, tenant, ask, asking, &mut rejected);
+    if let Some(prefix) = &prefix {
+        candidates.retain(|c| c.recovery.source.session != prefix.recovery.source.session);
+    }
+    // What a session holds itself restores it, or an exact prefix if that saves more; others only stand in for it.
+    let saved = |c: &Option<Candidate>| c.as_ref().and_then(|c| c.recovery.estimate).map_or(0.0, |e| e.saved_ms);
+    let kv = if saved(&prefix) > saved(&own) { [prefix, own] } else { [own, prefix] };
+    let ranked = kv.into_iter().flatten().chain(candidates);
     let policy = &scene.settings.policy;
     let good_enough =
         |c: &Candidate| c.score.total >= policy.floor && pays(policy, &c.score, c.recovery.estimate.as_ref());
@@ -87,6 +109,58 @@ pub fn weigh(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
 /// A session that just began has nothing of its own to restore.
 fn allows_own(trigger: TriggerKind) -> bool {
     !matches!(trigger, TriggerKind::SessionStarted | TriggerKind::FirstContext)
+}
+
+/// How many tokens of a session's own chain a request's shares, where it leaves it; `None`: it goes on with it, or nothing
+/// is known.
+fn fits(session: &Session, (family, hashes): (&PrefixFamily, &[u64])) -> Option<u64> {
+    let (held, chain) = visible(&session.facets.prefix)?;
+    let shared = prefix::shared(&chain, hashes);
+    (held == family && shared < chain.len()).then(|| prefix::tokens(family, shared))
+}
+
+/// Another session's KV that begins as the request does; where nothing is requested, as the session's own chain does, if it
+/// has no KV of its own left or asks for KV itself. What just began is told by a transfer.
+fn by_prefix(
+    scene: &Scene<'_>,
+    ask: &Ask<'_>,
+    asking: Option<&Session>,
+    own: Option<&Candidate>,
+    rejected: &mut Vec<RejectedCandidate>,
+) -> Option<Candidate> {
+    let stored;
+    let (family, hashes, held) = match ask.prefix {
+        Some((family, hashes)) => (family, hashes, 0),
+        None => {
+            let session = asking.filter(|_| allows_own(ask.trigger))?;
+            let has_kv = own.is_some_and(|own| own.recovery.estimate.is_some());
+            if has_kv && ask.trigger != TriggerKind::ResumeRequested {
+                return None;
+            }
+            stored = visible(&session.facets.prefix)?;
+            (stored.0, &stored.1[..], context_tokens(&session.facets).unwrap_or(0))
+        }
+    };
+    let cache = ask.cache.or_else(|| asking.and_then(|session| identity(&session.facets)))?.clone();
+    let kind = Kind { cache, family: family.clone() };
+    let request = prefix::Request { tenant: ask.tenant, kind, hashes, user: ask.user, except: ask.session };
+    let found = prefix::usable(scene, &request, rejected)?;
+    let session = scene.store.session(ask.tenant, &found.session)?;
+    let whole = held.max(prefix::tokens(family, hashes.len()));
+    let mut source = scene.source(&found.session, &session, Some(Arc::clone(&found.copy)));
+    source.residency = found.residency;
+    let recovery = Recovery {
+        plan: own::plan_of(&found.copy),
+        basis: MatchBasis::Prefix,
+        matched_tokens: Some(found.tokens),
+        missing_tokens: Some(whole - found.tokens),
+        source,
+        estimate: Some(found.estimate),
+        alternatives: Vec::new(),
+        rejected: Vec::new(),
+    };
+    let score = score(&scene.settings.policy.weights, &found.features(scene, &session, whole, None));
+    Some(Candidate { recovery, score, until: found.until(scene) })
 }
 
 /// The same user's other sessions, the nearest ones and the latest ones, by score, then the latest first, then by id.

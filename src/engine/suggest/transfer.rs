@@ -1,22 +1,26 @@
-//! What to reuse of similar sessions of the same tenant that allow it: the adapter that served those that
-//! went well, and the context most worth referring to. Never content.
+//! What to reuse of sessions of the same tenant that allow it: the adapter that served similar ones that went well, the
+//! context most worth referring to, and KV of one that begins exactly alike. Never content.
 
 use std::collections::BTreeMap;
 
 use super::recovery::takes_up;
 use super::score::{recency, score, turns};
-use super::{Scene, is_interrupted};
+use super::{Scene, is_interrupted, prefix};
+use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
+use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Hit, Wanted};
 use crate::engine::packed::Seen;
+use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::{base_status, scope};
+use crate::engine::view::{base_status, context_tokens, scope};
 use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::Adapter;
 use crate::model::score::Features;
 use crate::model::session::Status;
-use crate::model::suggestion::{Score, Support, Transfer, TransferPlan};
+use crate::model::suggestion::{Advice, PrefixReuse, Score, Support, Transfer, TransferPlan};
+use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
 
 /// A transfer with its score.
@@ -25,6 +29,8 @@ pub struct Candidate {
     pub transfer: Transfer,
     /// Its score.
     pub score: Score,
+    /// Until when its copy is believed in, if that is known.
+    pub until: Option<EventTime>,
 }
 
 /// What is asked.
@@ -64,7 +70,8 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let floor = scene.settings.policy.floor;
     let adapter = vote(scene, ask.tenant, &asking, &neighbours);
     let context = refer(ask, &asking, &neighbours);
-    adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
+    let prefix = reuse(scene, tenant, ask, &asking);
+    adapter.into_iter().chain(context).chain(prefix).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
 /// The sessions of the tenant that let this one profit and are near, by score, then similarity.
@@ -135,9 +142,10 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
         context_ref: None,
         support: Some(support),
         consent: scope(&nearest.session.facets),
+        prefix: None,
     };
     let score = rate(scene, asking, &nearest.session, nearest.hit.similarity, Some(share));
-    Some(Candidate { transfer, score })
+    Some(Candidate { transfer, score, until: None })
 }
 
 /// The best neighbour whose context is worth referring to: one with turns, that the asking session neither
@@ -158,8 +166,50 @@ fn refer(ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Optio
         context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
         support: None,
         consent: scope(facets),
+        prefix: None,
     };
-    Some(Candidate { transfer, score: nearest.score })
+    Some(Candidate { transfer, score: nearest.score, until: None })
+}
+
+/// KV of another session that begins as this one does, if it holds more of it than this one itself, and no open recovery
+/// names KV already.
+fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) -> Option<Candidate> {
+    let facets = &asking.facets;
+    let mut open = asking.book.open.iter().filter_map(|id| tenant.open.get(id));
+    if open.any(|s| matches!(s.advice, Advice::Recovery(_)) && s.kv_copy().is_some()) {
+        return None;
+    }
+    let cache = identity(facets)?;
+    let (family, hashes) = visible(&facets.prefix)?;
+    let kind = Kind { cache: cache.clone(), family: family.clone() };
+    let user = facets.user.as_ref().map(|r| &r.value);
+    let request = prefix::Request { tenant: ask.tenant, kind, hashes: &hashes, user, except: Some(ask.session) };
+    let found = prefix::usable(scene, &request, &mut Vec::new())?;
+    let (copies, _) = scene.lens(ask.tenant).copies(facets);
+    let held = copies.iter().filter(|copy| copy.cache == *cache).map(|copy| copy.cached_tokens).max();
+    if held.is_some_and(|held| held >= found.tokens) {
+        return None;
+    }
+    let session = tenant.session(&found.session)?;
+    let similarity = tenant.spaces.get(ask.space).and_then(|space| space.similarity(ask.vector, &found.session));
+    let whole = context_tokens(facets).unwrap_or(0).max(prefix::tokens(family, hashes.len()));
+    let score = score(&scene.settings.policy.transfer_weights, &found.features(scene, &session, whole, similarity));
+    let until = found.until(scene);
+    let transfer = Transfer {
+        plan: TransferPlan::ReusePrefix,
+        adapter: None,
+        source: found.session,
+        similarity: similarity.unwrap_or(0.0),
+        context_ref: None,
+        support: None,
+        consent: scope(&session.facets),
+        prefix: Some(PrefixReuse {
+            matched_tokens: found.tokens,
+            missing_tokens: whole - found.tokens,
+            copy: found.copy,
+        }),
+    };
+    Some(Candidate { transfer, score, until })
 }
 
 fn rate(scene: &Scene<'_>, asking: &Session, near: &Session, similarity: f64, support: Option<f64>) -> Score {
