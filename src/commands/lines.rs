@@ -37,8 +37,18 @@ pub struct Line<'a> {
     pub timestamp: Option<i64>,
     /// `_headers`.
     pub headers: BTreeMap<String, String>,
+    /// `_truth`: what a backtest compares with, and nothing else looks at.
+    pub truth: Option<Truth>,
     /// The event's `tenant_id`, where the event is JSON and has one.
     pub tenant: Option<String>,
+}
+
+/// What is true of a session, beside its first event.
+#[derive(Debug, PartialEq, serde::Deserialize)]
+pub struct Truth {
+    /// What the whole session is about.
+    #[serde(default)]
+    pub intents: Option<Vec<String>>,
 }
 
 /// The fields that describe the record are not as they must be.
@@ -66,6 +76,7 @@ impl<'a> Line<'a> {
                 "_offset" => parsed.offset = Some(offset(raw)?),
                 "_timestamp" => parsed.timestamp = Some(read(raw, "_timestamp", "milliseconds since the epoch")?),
                 "_headers" => parsed.headers = read(raw, "_headers", "an object of strings")?,
+                "_truth" => parsed.truth = Some(read(raw, "_truth", "an object, its intents a list of strings")?),
                 "_value" => raw_value = Some(read::<Option<String>>(raw, "_value", "base64 or null")?),
                 "tenant_id" => parsed.tenant = serde_json::from_str(raw.get()).ok(),
                 _ => {}
@@ -197,6 +208,8 @@ mod tests {
         assert_eq!((line.key.as_deref(), line.tenant.as_deref()), (Some("acme#1"), Some("acme")));
         assert_eq!((line.partition, line.offset, line.timestamp), (Some(3), Some(9), Some(-5)));
         assert_eq!(line.headers["traceparent"], "00-1");
+        let told = Line::parse(br#"{"a":1,"_truth":{"intents":["Buy"]}}"#).unwrap();
+        assert_eq!((value(&told), &told.truth), (r#"{"a":1}"#, &Some(Truth { intents: Some(vec!["Buy".to_owned()]) })));
     }
 
     #[test]
@@ -226,6 +239,7 @@ mod tests {
             (r#"{"_headers":{"a":1}}"#, "_headers"),
             (r#"{"_value":"?"}"#, "_value"),
             (r#"{"_key":7}"#, "_key"),
+            (r#"{"_truth":{"intents":"Buy"}}"#, "_truth"),
         ] {
             assert_eq!(Line::parse(text.as_bytes()).unwrap_err().field, field);
         }

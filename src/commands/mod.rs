@@ -1,6 +1,7 @@
 //! The commands: they read arguments and files, call the library, and print. No logic of the product.
 
 mod args;
+mod backtest;
 mod check;
 mod demo;
 mod lines;
@@ -9,6 +10,7 @@ mod produce;
 mod progress;
 mod replay;
 mod run;
+mod schemas;
 mod signals;
 mod topics;
 mod verify;
@@ -48,6 +50,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   rekindle replay events.jsonl             what these events suggest; no Kafka needed
+  rekindle backtest events.jsonl           how often its suggestions would have been right
   rekindle run -c rekindle.toml            the service
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
@@ -63,6 +66,7 @@ enum Command {
     Run(run::Args),
     Demo(demo::Args),
     Replay(replay::Args),
+    Backtest(backtest::Args),
     Produce(produce::Args),
     Verify(verify::Args),
     /// Create Kafka topics
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),

@@ -6,13 +6,12 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use rekindle::config::Needs;
 use rekindle::engine::encode::state_json;
 use rekindle::engine::validate::murmur2;
 use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, WriterSchema};
-use rekindle::kafka::registry::{KnownSchema, Registry, Resolution};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::time::EventTime;
@@ -21,6 +20,7 @@ use rekindle::model::verdict::Verdict;
 use super::args::ConfigArgs;
 use super::lines::{Line, Lines};
 use super::progress::Progress;
+use super::schemas::Schemas;
 use super::{Exit, UsageError};
 
 /// Print what would be suggested for the events of a file
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         tally: BTreeMap::new(),
         suggestions: 0,
         print: !args.states,
-        registry: config.runtime.registry.url.as_deref().map(Registry::new),
+        schemas: Schemas::new(&config),
         progress: Progress::new(lines.size, std::io::stdout().is_terminal() && !args.states),
     };
     let mut number = 0;
@@ -92,7 +92,7 @@ struct Replay<W: Write> {
     tally: BTreeMap<&'static str, u64>,
     suggestions: u64,
     print: bool,
-    registry: Option<Registry>,
+    schemas: Schemas,
     progress: Progress,
 }
 
@@ -125,21 +125,10 @@ impl<W: Write> Replay<W> {
                 return Ok(());
             }
         };
-        let writer = self.writer(number, line.value.as_deref())?;
+        let writer = self.schemas.writer(number, line.value.as_deref())?;
         partitions
             .into_iter()
             .try_for_each(|p| self.record(number, p, &line, writer.as_ref().map(|known| &known.writer)))
-    }
-
-    /// The schema of a Confluent-framed value, from the registry if one is configured. A registry that does not
-    /// answer ends the replay: a record judged without its schema would be judged differently than it was.
-    fn writer(&self, number: u64, value: Option<&[u8]>) -> anyhow::Result<Option<Arc<KnownSchema>>> {
-        let (Some([0, a, b, c, d, ..]), Some(registry)) = (value, &self.registry) else { return Ok(None) };
-        match registry.resolve(u32::from_be_bytes([*a, *b, *c, *d])) {
-            Resolution::Known(schema) => Ok(Some(schema)),
-            Resolution::Absent => Ok(None),
-            Resolution::Unavailable(cause) => bail!("line {number}: the schema registry does not answer: {cause}"),
-        }
     }
 
     fn record(
@@ -202,7 +191,7 @@ impl<W: Write> Replay<W> {
 }
 
 /// Why the engine refused: the dead letter says it.
-fn dead_letter_message(effects: &Effects) -> Option<String> {
+pub(super) fn dead_letter_message(effects: &Effects) -> Option<String> {
     let letter = effects.stream().filter(|r| r.topic == Topic::DeadLetters).last()?;
     let (_, message) = letter.headers.iter().find(|(name, _)| *name == "__connect.errors.exception.message")?;
     Some(String::from_utf8_lossy(message).into_owned())

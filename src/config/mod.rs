@@ -5,6 +5,7 @@
 mod edges;
 mod engine;
 mod fault;
+mod policy;
 mod raw;
 mod reader;
 mod render;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use fault::{Fault, Faults, Origin};
+pub use policy::PolicyFile;
 pub use reader::Effective;
 
 use crate::engine::EngineSettings;

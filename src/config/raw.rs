@@ -62,6 +62,11 @@ impl Raw {
         self.settings.iter()
     }
 
+    /// Drops the keys that do not `pass`.
+    pub fn keep(&mut self, pass: impl Fn(&Key) -> bool) {
+        self.settings.retain(|key, _| pass(key));
+    }
+
     /// Variables that would be these keys, were their first underscore two.
     pub fn lookalikes(&self) -> &[(String, Key)] {
         &self.lookalikes

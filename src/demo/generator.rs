@@ -3,7 +3,7 @@
 
 mod bodies;
 mod fleet;
-mod rng;
+pub mod rng;
 mod session;
 mod topics;
 mod world;
