@@ -164,7 +164,7 @@ impl Gradient for &Regression<'_> {
 mod tests {
     use super::*;
     use crate::demo::generator::rng::Rng;
-    use crate::model::suggestion::Score;
+    use crate::model::score::{Features, Score};
 
     /// Candidates of a known model: how often each is right follows its weights.
     fn samples(bias: f64, similarity: f64, scored_by: [f64; 2]) -> Samples {
@@ -173,8 +173,8 @@ mod tests {
             let x = rng.unit();
             let right = rng.chance(logistic(bias + similarity * x));
             let total = logistic(scored_by[0] + scored_by[1] * x);
-            let components = [("similarity", Some(x)), ("declared", Some(0.0))].into();
-            samples.add(&Score { total, components }, right);
+            let features = Features { similarity: Some(x), declared: Some(0.0), ..Features::default() };
+            samples.add(&Score { total, features }, right);
         }
         samples
     }
@@ -206,7 +206,7 @@ mod tests {
     fn an_unknown_component_has_the_weight_of_its_absence() {
         let mut samples = Samples::default();
         for similarity in [Some(0.5), None] {
-            samples.add(&Score { total: 0.0, components: [("similarity", similarity)].into() }, false);
+            samples.add(&Score { total: 0.0, features: Features { similarity, ..Features::default() } }, false);
         }
         let names = ["bias", "similarity", "no_similarity", "other"].map(|name| (name.to_owned(), 1.0));
         let columns: Vec<_> = samples.columns(&names).into_iter().map(|c| c.values).collect();

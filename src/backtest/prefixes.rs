@@ -8,19 +8,21 @@ use serde::Serialize;
 use crate::engine::Engine;
 use crate::engine::decode::wire::{self, Body, Event};
 use crate::engine::prefix::Kind;
+use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::{Adapter, CacheIdentity};
 use crate::model::prefix::PrefixFamily;
+use crate::model::session::SessionView;
 
-/// How many hashes of a request's chain some session of the tenant holds, as the engine finds it. `None`: it does not say.
+/// How many hashes of a request's chain some session holds that lets the whole tenant profit, as the engine finds it.
 pub fn engine_prefix_depth(
-    _engine: &Engine,
-    _tenant: &TenantId,
-    _cache: &CacheIdentity,
-    _family: &PrefixFamily,
-    _hashes: &[u64],
-) -> Option<usize> {
-    None
+    engine: &Engine,
+    tenant: &TenantId,
+    cache: &CacheIdentity,
+    family: &PrefixFamily,
+    hashes: &[u64],
+) -> usize {
+    engine.prefix_match(tenant, cache, family, hashes, None, None, 1).first().map_or(0, |deepest| deepest.depth)
 }
 
 /// Every chain that is held, hash by hash.
@@ -43,9 +45,7 @@ struct Tenant {
 pub struct Compared {
     /// All of them.
     pub requests: u64,
-    /// Those where the engine says how much is held.
-    pub answered: u64,
-    /// Of these, those where it is what the exhaustive look finds.
+    /// Those where the engine finds as much as the exhaustive look.
     pub exact: u64,
     /// Blocks asked for.
     pub blocks: u64,
@@ -54,9 +54,9 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// exact / answered; `None` if the engine never says.
+    /// exact / requests; `None` without requests.
     pub fn share(&self) -> Option<f64> {
-        (self.answered > 0).then(|| self.exact as f64 / self.answered as f64)
+        (self.requests > 0).then(|| self.exact as f64 / self.requests as f64)
     }
 }
 
@@ -70,10 +70,7 @@ impl Prefixes {
         compared.requests += 1;
         compared.blocks += chain.len() as u64 * stride;
         compared.held_blocks += found as u64 * stride;
-        if let Some(answer) = engine_prefix_depth(engine, tenant, &kind.cache, &kind.family, &chain) {
-            compared.answered += 1;
-            compared.exact += u64::from(answer == found);
-        }
+        compared.exact += u64::from(engine_prefix_depth(engine, tenant, &kind.cache, &kind.family, &chain) == found);
     }
 
     fn depth(&self, tenant: &TenantId, kind: &Kind, chain: &[u64]) -> usize {
@@ -84,7 +81,8 @@ impl Prefixes {
 
     /// Takes over a session's chain as the engine holds it now.
     pub fn update(&mut self, engine: &Engine, tenant: &TenantId, session: &SessionId) {
-        let cache = engine.session(tenant, session).and_then(|view| view.cache);
+        let open = |view: &SessionView| view.transfer_scope == TransferScope::Tenant;
+        let cache = engine.session(tenant, session).filter(open).and_then(|view| view.cache);
         let chain = engine.prefix(tenant, session);
         let held = cache.zip(chain).map(|(cache, (family, chain))| (Kind { cache, family }, chain));
         self.tenants.entry(tenant.clone()).or_default().put(session, held);

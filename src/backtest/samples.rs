@@ -1,6 +1,6 @@
 //! Everything that was weighed, as the rows that weights are fitted to.
 
-use crate::model::suggestion::Score;
+use crate::model::score::{FEATURES, Score};
 
 /// Weighed candidates: what was known of each, what it scored, and whether it was the origin.
 #[derive(Debug, Default)]
@@ -35,10 +35,9 @@ impl Samples {
     /// Adds a candidate.
     pub fn add(&mut self, score: &Score, right: bool) {
         if self.names.is_empty() {
-            self.names = score.components.keys().copied().collect();
+            self.names = FEATURES.to_vec();
         }
-        let value = |name: &&str| score.components.get(*name).copied().flatten().unwrap_or(f64::NAN);
-        self.values.extend(self.names.iter().map(value));
+        self.values.extend(score.features.list().map(|(_, value)| value.unwrap_or(f64::NAN)));
         self.totals.push(score.total);
         self.right.push(right);
     }

@@ -2,8 +2,7 @@
 
 use super::points::Sessions;
 use super::stats::{Estimate, mean};
-use crate::engine::{Engine, SearchFilter};
-use crate::model::event::TransferScope;
+use crate::engine::Engine;
 use crate::model::ids::{SessionId, TenantId};
 
 /// Sessions looked at.
@@ -17,10 +16,7 @@ pub struct Transfers {
 
 /// The `k` sessions of a tenant that the engine takes for most worth transferring from.
 pub fn transfer_ranking(engine: &Engine, tenant: &TenantId, session: &SessionId, k: usize) -> Vec<SessionId> {
-    let Some((space, vector)) = engine.vector(tenant, session) else { return Vec::new() };
-    let scope = Some(TransferScope::Tenant);
-    let filter = SearchFilter { scope, except: Some(session.clone()), ..SearchFilter::default() };
-    engine.search(tenant, &space, &vector, k, &filter).into_iter().map(|hit| hit.session).collect()
+    engine.neighbours(tenant, session).into_iter().take(k).map(|(near, _)| near).collect()
 }
 
 /// Whether two sessions share an intent; `None` if the log does not tell of both.

@@ -132,8 +132,9 @@ fn weights(r: &mut Reader<'_>, table: &str, default: &Weights) -> Weights {
         let default = defaults.next().map_or(0.0, |(_, weight)| weight);
         r.float(&["policy", table, name], default, -100.0..=100.0)
     });
-    if weights.list().iter().all(|(_, weight)| *weight == 0.0) {
-        r.fault(&["policy", table], "all weights are 0: every score would be 0.5");
+    // Candidates do not differ in the bias, the first of them.
+    if weights.list()[1..].iter().all(|(_, weight)| *weight == 0.0) {
+        r.fault(&["policy", table], "must not all be 0 but the bias: every candidate would score the same");
     }
     weights
 }

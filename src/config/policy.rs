@@ -8,8 +8,6 @@ use crate::engine::settings::Policy;
 
 const SECTION: &str = "policy";
 const WEIGHTS: &str = "weights";
-/// Not a weight of anything that candidates differ in.
-const BIAS: &str = "bias";
 
 /// A checked policy and its settings as they are written.
 #[derive(Debug, Clone)]
@@ -34,10 +32,6 @@ impl PolicyFile {
         let mut reader = Reader::new(&raw, faults);
         let topics = edges::topics(&mut reader);
         let policy = engine::engine(&mut reader, &topics).policy;
-        let weighs = weights(reader.asked()).any(|(name, weight)| name != BIAS && weight != 0.0);
-        if !weighs {
-            reader.fault(&[SECTION, WEIGHTS], "must not all be 0 but the bias: every candidate would score the same");
-        }
         let effective = reader.finish()?;
         Ok(PolicyFile { policy, effective: effective.into_iter().filter(|e| e.key[0] == SECTION).collect() })
     }

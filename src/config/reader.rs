@@ -56,11 +56,6 @@ impl<'a> Reader<'a> {
         if self.faults.is_empty() { Ok(self.asked) } else { Err(Faults(self.faults)) }
     }
 
-    /// What was asked for so far.
-    pub fn asked(&self) -> &[Effective] {
-        &self.asked
-    }
-
     /// Adds a fault of a key that was asked for: two values that do not fit each other, for example.
     pub fn fault(&mut self, key: &[&str], message: impl Into<String>) {
         let key: Vec<String> = key.iter().map(|&s| s.to_owned()).collect();

@@ -46,7 +46,7 @@ macro_rules! features {
             pub bias: f64,
             /// Added for another session where no cosine to it is known.
             pub no_similarity: f64,
-            /// Added where a cosine is known and the session has no rival.
+            /// Added for another session where no rival of it is known.
             pub no_margin: f64,
             $(/// Times the feature of this name.
             pub $name: f64,)+
@@ -81,7 +81,7 @@ macro_rules! features {
             /// one. The others are set so that a session's own broken-off KV comes out near 0.95 and an interrupted
             /// session without any embedding near 0.5.
             pub const RECOVERY: Weights =
-                Weights { bias: -6.7, no_similarity: 4.8, no_margin: 0.6, $($name: $weight),+ };
+                Weights { bias: -6.7, no_similarity: 4.2, no_margin: 0.6, $($name: $weight),+ };
 
             /// Those of transfers: how likely it is that both sessions are about the same task. Similarity and topic are a
             /// logistic fit to whether two of the same dialogues share an intent.

@@ -34,8 +34,7 @@ pub fn score(weights: &Weights, features: &Features) -> Score {
 /// What each weight adds to the log-odds of a score, in the order in which they are summed: the constant ones first.
 pub fn shares(weights: &Weights, features: &Features) -> impl Iterator<Item = (&'static str, f64)> {
     let own = features.own_session == Some(1.0);
-    let applies =
-        [true, features.similarity.is_none() && !own, features.similarity.is_some() && features.margin.is_none()];
+    let applies = [true, features.similarity.is_none() && !own, features.margin.is_none() && !own];
     let constant = applies.map(|applies| if applies { Some(1.0) } else { None });
     let values = constant.into_iter().chain(features.list().map(|(_, value)| value));
     weights.list().into_iter().zip(values).map(|((name, weight), value)| (name, value.unwrap_or(0.0) * weight))

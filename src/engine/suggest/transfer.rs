@@ -66,21 +66,22 @@ impl Neighbour<'_> {
 pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
     let Some(asking) = tenant.session(ask.session) else { return Vec::new() };
-    let neighbours = neighbours(scene, tenant, ask, &asking);
-    let floor = scene.settings.policy.floor;
+    let policy = &scene.settings.policy;
+    let mut neighbours = neighbours(scene, tenant, ask, &asking);
+    neighbours.retain(|near| near.hit.similarity >= policy.min_similarity);
     let adapter = vote(scene, ask.tenant, &asking, &neighbours);
     let context = refer(ask, &asking, &neighbours);
     let prefix = reuse(scene, tenant, ask, &asking);
-    adapter.into_iter().chain(context).chain(prefix).filter(|candidate| candidate.score.total >= floor).collect()
+    adapter.into_iter().chain(context).chain(prefix).filter(|candidate| candidate.score.total >= policy.floor).collect()
 }
 
-/// The sessions of the tenant that let this one profit and are near, by score, then similarity.
+/// The nearest sessions of the tenant that let this one profit, by score, then similarity.
 pub fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
     let user = asking.facets.user.as_ref().map(|r| &r.value);
     let wanted = Wanted { consent: Consent::For(user), except: Some(ask.session), ..Wanted::default() };
     let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
-    let near = hits.into_iter().filter(|hit| hit.similarity >= scene.settings.policy.min_similarity);
-    let mut neighbours: Vec<_> = near
+    let mut neighbours: Vec<_> = hits
+        .into_iter()
         .filter_map(|hit| {
             let session = tenant.session(&hit.session)?;
             let score = rate(scene, asking, &session, hit.similarity, None);
