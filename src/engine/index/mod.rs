@@ -15,6 +15,7 @@ mod codes;
 mod columns;
 mod interner;
 mod nearest;
+mod query;
 mod rotation;
 mod select;
 mod signs;
