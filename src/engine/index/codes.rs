@@ -14,6 +14,7 @@ use half::f16;
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
+use super::ahead::{AHEAD, fetch};
 use super::chunked::CHUNK;
 use super::query::CodeQuery;
 use super::rotation::{rotate, rotated_len};
@@ -121,8 +122,7 @@ impl Codes {
         scores: &mut Scores,
         floor: f32,
     ) -> [u64; CHUNK / 64] {
-        let Chunk { heads, head_factors, .. } = &self.chunks[chunk];
-        score((heads, head_factors), &query.head, passing, scores);
+        score(&self.chunks[chunk], self.chunks.get(chunk + 1), &query.head, passing, scores);
         reached(scores, passing, floor)
     }
 
@@ -146,16 +146,18 @@ fn place(slot: usize) -> (usize, usize, usize) {
     "x86_64+avx2+popcnt",
     "aarch64+neon"
 ))]
-fn score(
-    (heads, head_factors): (&[Words], &[[f32; LANES]]),
-    query: &[[u64; PLANES]; HEAD],
-    passing: &[u64],
-    scores: &mut Scores,
-) {
-    let mut blocks = heads.as_chunks::<HEAD>().0.iter().zip(head_factors);
+fn score(chunk: &Chunk, next: Option<&Chunk>, query: &[[u64; PLANES]; HEAD], passing: &[u64], scores: &mut Scores) {
+    let mut blocks = chunk.heads.as_chunks::<HEAD>().0.iter().zip(&chunk.head_factors);
+    // Read by the next call. Left to themselves, processors come to a stop at the end of every page.
+    let (heads, factors) = next.map_or((&[][..], &[][..]), |next| (&next.heads[..], &next.head_factors[..]));
+    let mut next = heads.chunks(HEAD).zip(factors);
     for (passing, scores) in passing.iter().zip(scores) {
         for (block, scores) in scores.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let Some((head, factors)) = blocks.next() else { break };
+            if let Some((head, factors)) = next.next() {
+                fetch(head);
+                fetch(factors);
+            }
             if passing >> (block * LANES) & 0xFF == 0 {
                 continue;
             }
@@ -189,7 +191,13 @@ pub fn reached(scores: &Scores, passing: &[u64], floor: f32) -> [u64; CHUNK / 64
 
 #[multiversion(targets("x86_64+popcnt", "aarch64+neon"))]
 fn score_each(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
-    for (score, slot) in scored {
+    for n in 0..scored.len() {
+        if let Some((_, soon)) = scored.get(n + AHEAD) {
+            let (chunk, block, _) = place(*soon as usize);
+            fetch(&chunks[chunk].heads[block * HEAD..(block + 1) * HEAD]);
+            fetch(&chunks[chunk].head_factors[block]);
+        }
+        let (score, slot) = &mut scored[n];
         let (chunk, block, lane) = place(*slot as usize);
         let chunk = &chunks[chunk];
         let mut weighted = 0;
@@ -209,7 +217,13 @@ fn score_each(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
 ))]
 fn refine(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
     let lines = query.tail.len();
-    for (score, slot) in scored {
+    for n in 0..scored.len() {
+        if let Some((_, soon)) = scored.get(n + AHEAD) {
+            let (chunk, slot) = (&chunks[*soon as usize / CHUNK], *soon as usize % CHUNK);
+            fetch(&chunk.tails[slot * lines..(slot + 1) * lines]);
+            fetch(&chunk.factors[slot..=slot]);
+        }
+        let (score, slot) = &mut scored[n];
         let (chunk, block, lane) = place(*slot as usize);
         let (chunk, slot) = (&chunks[chunk], *slot as usize % CHUNK);
         // A whole number of at most fourteen bits, found again to less than a hundredth.

@@ -3,6 +3,7 @@
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
+use super::ahead::fetch;
 use super::chunked::{CHUNK, Column};
 use super::interner::{Interner, NONE};
 use super::signs::ones_as_bits;
@@ -235,7 +236,12 @@ fn keep<A: Copy + Default, B: Copy + Default>(
     for (chunk, bits) in bits.chunks_mut(CHUNK / 64).enumerate() {
         let (ones, last) = columns.0.chunk(chunk).as_chunks();
         let (others, other_last) = columns.1.chunk(chunk).as_chunks();
+        let mut next = columns.0.chunk(chunk + 1).chunks(64).zip(columns.1.chunk(chunk + 1).chunks(64));
         for ((bits, one), other) in bits.iter_mut().zip(ones).zip(others) {
+            if let Some((one, other)) = next.next() {
+                fetch(one);
+                fetch(other);
+            }
             *bits &= word(one, other);
         }
         if !last.is_empty() {

@@ -6,6 +6,7 @@ use half::f16;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::MAX_K;
+use super::ahead::fetch;
 use super::chunked::{Column, Rows};
 use super::codes::Codes;
 use super::columns::{ColumnStore, Columns, Wanted};
@@ -24,6 +25,8 @@ const FEW: usize = EXACT / 2;
 const FIRST_EACH: usize = 4;
 /// What an estimate puts so many of its deviations below a wanted cosine is ruled out.
 const DEVIATIONS: f64 = 3.0;
+/// So many rows ahead the next is asked for.
+const ROWS_AHEAD: usize = 2;
 /// Sessions of those not ruled out that are compared exactly at most: for each wanted, and in any case.
 const MOST_EACH: usize = 64;
 const MOST: usize = 1024;
@@ -256,11 +259,14 @@ impl SpaceIndex {
         rest.retain(|(score, slot)| *score >= floor && first.binary_search(slot).is_err());
         keep_best(&mut rest, MOST.max(MOST_EACH * k), by_score);
         rest.sort_unstable_by(by_score);
-        for (score, slot) in rest {
-            if score < query.score_of(nearest.worst(), DEVIATIONS) {
+        for (n, (score, slot)) in rest.iter().enumerate() {
+            if *score < query.score_of(nearest.worst(), DEVIATIONS) {
                 break;
             }
-            nearest.offer(slot as usize);
+            if let Some((_, soon)) = rest.get(n + ROWS_AHEAD) {
+                fetch(self.rows.row(*soon as usize));
+            }
+            nearest.offer(*slot as usize);
         }
     }
 
