@@ -17,6 +17,7 @@ mod erase;
 mod fanout;
 pub mod fold;
 pub mod index;
+mod latest;
 pub mod ledger;
 mod lifecycle;
 pub mod listings;
