@@ -30,8 +30,8 @@ pub(super) struct Off {
 impl Off {
     /// For a cosine, or any beyond: the nearer, the less.
     pub(super) fn at(&self, cosine: f64) -> f64 {
-        let square_of_sine = 1.0 - cosine.clamp(0.0, 1.0).powi(2);
-        (self.signs * self.signs * square_of_sine + self.rounding * self.rounding).sqrt()
+        let cosine = cosine.clamp(0.0, 1.0);
+        (self.signs * self.signs * (1.0 - cosine * cosine) + self.rounding * self.rounding).sqrt()
     }
 }
 
