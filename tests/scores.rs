@@ -64,7 +64,8 @@ fn ended(id: &str) -> Value {
 #[test]
 fn a_margin_is_kept_from_the_nearest_rival_that_did_not_end() {
     let mut log = Vec::new();
-    for (id, vector) in [("near", [0.6, 0.8, 0.0, 0.0]), ("far", [0.0, 1.0, 0.0, 0.0]), ("over", [1.0, 0.0, 0.0, 0.0])] {
+    for (id, vector) in [("near", [0.6, 0.8, 0.0, 0.0]), ("far", [0.0, 1.0, 0.0, 0.0]), ("over", [1.0, 0.0, 0.0, 0.0])]
+    {
         log.extend([started(id), turn(id, 1, vector)]);
         log.push(if id == "over" { ended(id) } else { broken_off(id) });
     }

@@ -3,6 +3,8 @@
 mod args;
 mod check;
 mod demo;
+mod engines;
+mod explain;
 mod lines;
 pub mod memory;
 mod produce;
@@ -48,6 +50,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   rekindle replay events.jsonl             what these events suggest; no Kafka needed
+  rekindle explain ID --log events.jsonl   why one of these was suggested
   rekindle run -c rekindle.toml            the service
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
@@ -63,6 +66,7 @@ enum Command {
     Run(run::Args),
     Demo(demo::Args),
     Replay(replay::Args),
+    Explain(explain::Args),
     Produce(produce::Args),
     Verify(verify::Args),
     /// Create Kafka topics
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),

@@ -20,6 +20,7 @@ pub mod index;
 pub mod ledger;
 mod lifecycle;
 pub mod listings;
+mod observer;
 mod packed;
 #[cfg(test)]
 mod packed_tests;
@@ -47,6 +48,7 @@ pub use write::STATE_HEADER;
 pub use ahead::AHEAD;
 pub use annals::Annals;
 pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
+pub use observer::{Considered, Weighing};
 pub use process::Engine;
 pub use query::{EngineStats, RecoveryQuery, SearchFilter, SearchHit, Weighed};
 pub use record::{Record, WriterSchema};

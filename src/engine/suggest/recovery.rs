@@ -58,6 +58,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
         rejected.append(&mut own.recovery.rejected);
     }
     let candidates = others(scene, tenant, ask, asking, &mut rejected);
+    scene.observer.recovery(ask, own.iter().chain(&candidates), &rejected);
     // What a session holds itself restores it; others only stand in for it.
     let ranked = own.into_iter().chain(candidates);
     let policy = &scene.settings.policy;

@@ -64,6 +64,8 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let floor = scene.settings.policy.floor;
     let adapter = vote(scene, ask.tenant, &asking, &neighbours);
     let context = refer(ask, &asking, &neighbours);
+    let asked = neighbours.iter().map(|n| (&n.hit, &n.score));
+    scene.observer.transfer(ask, adapter.iter().chain(&context), asked);
     adapter.into_iter().chain(context).filter(|candidate| candidate.score.total >= floor).collect()
 }
 
