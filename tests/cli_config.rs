@@ -104,7 +104,17 @@ fn a_remote_http_address_needs_its_flag() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [&[][..], &["run"], &["demo"], &["replay"], &["produce"], &["topics", "create"], &["config", "check"]] {
+    let commands: [&[&str]; 8] = [
+        &[],
+        &["run"],
+        &["demo"],
+        &["replay"],
+        &["explain"],
+        &["produce"],
+        &["topics", "create"],
+        &["config", "check"],
+    ];
+    for args in commands {
         let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);
         assert_eq!(code, Some(0), "{args:?}");
         assert!(out.contains("Example"), "{args:?}:\n{out}");

@@ -17,6 +17,8 @@ mod rebuild;
 #[path = "e2e/service.rs"]
 mod service;
 mod support;
+#[path = "e2e/ticks.rs"]
+mod ticks;
 #[path = "e2e/verify.rs"]
 mod verify;
 #[path = "e2e/verify_doubt.rs"]

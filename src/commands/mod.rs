@@ -4,6 +4,8 @@ mod args;
 mod backtest;
 mod check;
 mod demo;
+mod engines;
+mod explain;
 mod lines;
 pub mod memory;
 mod produce;
@@ -51,6 +53,7 @@ const EXAMPLES: &str = "\
 Examples:
   rekindle replay events.jsonl             what these events suggest; no Kafka needed
   rekindle backtest events.jsonl           how often its suggestions would have been right
+  rekindle explain ID --log events.jsonl   why one of these was suggested
   rekindle run -c rekindle.toml            the service
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
@@ -67,6 +70,7 @@ enum Command {
     Demo(demo::Args),
     Replay(replay::Args),
     Backtest(backtest::Args),
+    Explain(explain::Args),
     Produce(produce::Args),
     Verify(verify::Args),
     /// Create Kafka topics
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),

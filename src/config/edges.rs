@@ -157,6 +157,11 @@ pub fn batch(r: &mut Reader<'_>) -> BatchSettings {
     }
 }
 
+/// How long a partition without records waits until it is given a tick; `None`: none is given.
+pub fn tick_after(r: &mut Reader<'_>) -> Option<Duration> {
+    r.int_opt(&["tick", "after_ms"], 1_000..=DAY_MS).map(millis)
+}
+
 /// Where to listen: a loopback address unless remote access is allowed in so many words.
 pub fn http(r: &mut Reader<'_>) -> HttpSettings {
     let allow_remote = r.flag(&["http", "allow_remote"], false);

@@ -84,6 +84,7 @@ impl Config {
             registry: edges::registry(r),
             workers: edges::workers(r),
             batch: edges::batch(r),
+            tick_after: edges::tick_after(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
             skip: BTreeSet::new(),
             engine,

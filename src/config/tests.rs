@@ -69,6 +69,7 @@ fn each_of_these_is_refused() {
     let cases = [
         ("[policy]\nmode = \"shadow\"", "not supported by this version"),
         ("[policy]\nholdout = 0.1", "not supported by this version"),
+        ("[tick]\nafter_ms = 999", "tick.after_ms: must be a whole number from 1000 to 86400000"),
         ("[http]\nlisten = \"0.0.0.0:8080\"", "--allow-remote-http"),
         ("[spaces.small]", "spaces.small.dim: is required"),
         ("[spaces.small]\ndim = 0", "from 1 to 65536"),
@@ -155,6 +156,14 @@ fn a_namespace_takes_what_it_does_not_list_from_the_default() {
     assert_eq!((costs.bytes_per_token, costs.hot.ms, costs.cold.ms), (10.0, 2.0, 7.5));
     assert_eq!((costs.warm.ms, costs.warm.bytes_per_s), (10.0, Some(5e9)));
     assert_eq!(config.engine().default_cost.bytes_per_token, 10.0);
+}
+
+#[test]
+fn ticks_are_off_unless_asked_for_and_no_part_of_the_policy() {
+    let (without, with) = (load("", &[], &[]).unwrap(), load("[tick]\nafter_ms = 2500", &[], &[]).unwrap());
+    assert_eq!(without.runtime.tick_after, None);
+    assert_eq!(with.runtime.tick_after, Some(std::time::Duration::from_millis(2500)));
+    assert_eq!(with.engine(), without.engine());
 }
 
 #[test]

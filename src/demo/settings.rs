@@ -81,6 +81,7 @@ pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings 
             max_age: Duration::from_millis(50),
             min_interval: Duration::from_millis(10),
         },
+        tick_after: None,
         keep_membership: false,
         skip: BTreeSet::new(),
         engine: Arc::new(engine),

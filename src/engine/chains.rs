@@ -54,7 +54,7 @@ fn chain_of(
 ) -> Option<Chain> {
     match sessions.get(id) {
         Some(session) => listed(&session.facets, &session.facets.prefix),
-        None => packed.get(id).and_then(|packed| listed(&packed.read().0, &packed.prefix)),
+        None => packed.get(id).and_then(|packed| listed(&packed.read().0, packed.chains())),
     }
 }
 
@@ -93,7 +93,7 @@ impl Store {
         for Tenant { sessions, packed, prefixes, .. } in self.tenants.values_mut() {
             let with_chain = |(id, chains): (&SessionId, &Chains)| (!chains.is_empty()).then(|| id.clone());
             let open = sessions.iter().map(|(id, session)| (id, &session.facets.prefix));
-            let ids = open.chain(packed.iter().map(|(id, packed)| (id, &packed.prefix))).filter_map(with_chain);
+            let ids = open.chain(packed.iter().map(|(id, packed)| (id, packed.chains()))).filter_map(with_chain);
             let all = ids.filter_map(|id| {
                 let Chain { kind, at, .. } = chain_of(sessions, packed, &id)?;
                 Some((id, at, kind))

@@ -10,10 +10,33 @@ use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::{Publication, RevokeReason};
 use crate::model::time::EventTime;
 
+/// When something is due: an instant, or never, which is the end of the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueAt(EventTime);
+
 /// One deadline: when what of whom is due.
 pub type Deadline = (EventTime, TenantId, SessionId, Due);
 /// Deadlines in the order they fire.
 pub type Deadlines = BTreeSet<Deadline>;
+
+impl DueAt {
+    const NEVER: DueAt = DueAt(EventTime(i64::MAX));
+
+    /// At an instant; `None`: never.
+    pub fn at(at: Option<EventTime>) -> DueAt {
+        at.map_or(DueAt::NEVER, DueAt)
+    }
+
+    fn instant(self) -> Option<EventTime> {
+        (self != DueAt::NEVER).then_some(self.0)
+    }
+}
+
+impl Default for DueAt {
+    fn default() -> DueAt {
+        DueAt::NEVER
+    }
+}
 
 impl Engine {
     /// Fires every deadline up to and including `to`, then makes `to` the stream time if it is later.
@@ -36,8 +59,8 @@ impl Engine {
     /// An entered deadline of a session came up. If none is due yet, the one that is next is entered.
     fn fire_own(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId, at: EventTime) {
         let Some(kept) = self.store.tenants.get_mut(tenant).and_then(|t| t.kept_mut(id)) else { return };
-        kept.entered = None;
-        let is_due = |due: Option<EventTime>| due.is_some_and(|due| due <= at);
+        kept.entered = DueAt::NEVER;
+        let is_due = |due: DueAt| due.instant().is_some_and(|due| due <= at);
         let (idle, forgotten) = (is_due(kept.listings.idle_at), is_due(kept.listings.forget_at));
         if !idle && !forgotten {
             return enter_deadlines(&mut self.store.spanning.deadlines, tenant, id, kept);
@@ -66,27 +89,29 @@ impl Engine {
 }
 
 /// The earliest of a session's own deadlines.
-fn earliest(kept: &Kept) -> Option<EventTime> {
-    kept.listings.idle_at.into_iter().chain(kept.listings.forget_at).min()
+fn earliest(kept: &Kept) -> DueAt {
+    kept.listings.idle_at.min(kept.listings.forget_at)
 }
 
 /// Enters the earliest of a session's own deadlines if it is due before what is entered.
 pub(super) fn enter_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
-    let Some(at) = earliest(kept).filter(|at| kept.entered.is_none_or(|entered| *at < entered)) else { return };
-    withdraw_deadlines(deadlines, tenant, id, kept);
-    kept.entered = Some(at);
-    deadlines.insert((at, tenant.clone(), id.clone(), Due::Session));
+    let next = earliest(kept);
+    if let Some(at) = next.instant().filter(|_| next < kept.entered) {
+        withdraw_deadlines(deadlines, tenant, id, kept);
+        kept.entered = next;
+        deadlines.insert((at, tenant.clone(), id.clone(), Due::Session));
+    }
 }
 
 /// Adds the earliest deadline of a session of which none is entered.
 pub(super) fn first_deadlines(deadlines: &mut Vec<Deadline>, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
     kept.entered = earliest(kept);
-    deadlines.extend(kept.entered.map(|at| (at, tenant.clone(), id.clone(), Due::Session)));
+    deadlines.extend(kept.entered.instant().map(|at| (at, tenant.clone(), id.clone(), Due::Session)));
 }
 
 /// Takes a session's own deadlines out.
 pub(super) fn withdraw_deadlines(deadlines: &mut Deadlines, tenant: &TenantId, id: &SessionId, kept: &mut Kept) {
-    if let Some(at) = kept.entered.take() {
+    if let Some(at) = std::mem::take(&mut kept.entered).instant() {
         deadlines.remove(&(at, tenant.clone(), id.clone(), Due::Session));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::encode::Row;
 use crate::engine::encode::keys::BookKey;
+use crate::engine::latest::Latest;
 use crate::engine::process::{Engine, Step};
 use crate::engine::store::Session;
 use crate::model::bookkeeping::{ErasureMarker, WorkTask};
@@ -86,7 +87,7 @@ impl Engine {
         let mut victims: Vec<SessionId> = match scope {
             ErasureScope::Session(id) => tenant.holds(id).then(|| id.clone()).into_iter().collect(),
             ErasureScope::User(user) => {
-                tenant.users.get(user).into_iter().flatten().map(|(_, id)| id.clone()).collect()
+                tenant.users.get(user).into_iter().flat_map(Latest::iter).map(|(_, id)| id.clone()).collect()
             }
             ErasureScope::Tenant => tenant.ids().cloned().collect(),
         };

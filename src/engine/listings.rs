@@ -7,8 +7,9 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::engine::ahead::AHEAD;
-use crate::engine::deadlines::{Deadlines, enter_deadlines, first_deadlines, withdraw_deadlines};
+use crate::engine::deadlines::{Deadlines, DueAt, enter_deadlines, first_deadlines, withdraw_deadlines};
 use crate::engine::fold::gaps;
+use crate::engine::latest::Latest;
 use crate::engine::packed::{Kept, Packed};
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store, Tenant, columns, took_up};
@@ -19,7 +20,7 @@ use crate::model::stamp::Stamp;
 use crate::model::time::EventTime;
 
 /// A user's sessions by latest sign of life.
-pub type Users = HashMap<UserId, BTreeSet<(EventTime, SessionId)>>;
+pub type Users = HashMap<UserId, Latest>;
 /// Who took up a session: by stamp, then id.
 pub type Claims = HashMap<SessionId, BTreeSet<(Arc<Stamp>, SessionId)>>;
 /// Sessions that hold, or are taken to hold, KV on a worker.
@@ -33,9 +34,9 @@ type Workers = SmallVec<[Name; 1]>;
 pub(super) struct Listings {
     user: Option<(UserId, EventTime)>,
     workers: Workers,
-    claims: Vec<(SessionId, Arc<Stamp>)>,
-    pub idle_at: Option<EventTime>,
-    pub forget_at: Option<EventTime>,
+    claims: Box<[(SessionId, Arc<Stamp>)]>,
+    pub idle_at: DueAt,
+    pub forget_at: DueAt,
     status: Option<Status>,
     gapped: bool,
 }
@@ -63,8 +64,8 @@ impl Listings {
             user,
             workers: workers(facets),
             claims: claims.map(|(source, stamp)| (source.clone(), Arc::clone(stamp))).collect(),
-            idle_at: view::expires_at(facets, settings).filter(|at| *at > now),
-            forget_at: Some(facets.touched_at.plus(settings.retention)),
+            idle_at: DueAt::at(view::expires_at(facets, settings).filter(|at| *at > now)),
+            forget_at: DueAt::at(Some(facets.touched_at.plus(settings.retention))),
             status: view::status(facets, settings, now),
             gapped: gaps::gapped(&book.producers),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Deref;
 
+use crate::engine::deadlines::DueAt;
 use crate::engine::encode::{self, DecodeError};
 use crate::engine::index::SlotHint;
 use crate::engine::ledger::WrittenHash;
@@ -33,19 +34,26 @@ pub struct Kept {
     pub(super) slot: SlotHint,
     pub(super) listings: Listings,
     /// Instant at which the earliest of its own deadlines is entered.
-    pub(super) entered: Option<EventTime>,
+    pub(super) entered: DueAt,
 }
+
+/// Prefix chains by family, their segments by block.
+type Chains = BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>;
 
 /// A session at rest.
 #[derive(Debug, Default)]
 pub struct Packed {
     fold: Box<[u8]>,
     /// Prefix chains: they have records of their own.
-    pub(super) prefix: BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>,
+    pub(super) prefix: Option<Box<Chains>>,
     /// Space of its embedding.
     pub(super) space: Option<Name>,
     pub(super) kept: Kept,
 }
+
+/// There are as many as sessions, and the allocator rounds up from here to the next quarter of a power of two.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Packed>() <= 192);
 
 /// A session as it is seen, open or packed.
 pub enum Seen<'s> {
@@ -73,12 +81,19 @@ impl Packed {
         scratch.clear();
         encode::fold(scratch, &facets, &book);
         let space = facets.context.as_ref().map(|context| context.space.clone());
-        Packed { fold: (&scratch[..]).into(), prefix: facets.prefix, space, kept }
+        let prefix = (!facets.prefix.is_empty()).then(|| Box::new(facets.prefix));
+        Packed { fold: (&scratch[..]).into(), prefix, space, kept }
     }
 
     /// Holds the bytes of a fold, which [`Packed::try_read`] has to find readable before the session is looked at.
     pub(super) fn hold(&mut self, fold: &[u8]) {
         self.fold = fold.into();
+    }
+
+    /// Its prefix chains.
+    pub(super) fn chains(&self) -> &Chains {
+        static NONE: Chains = Chains::new();
+        self.prefix.as_deref().unwrap_or(&NONE)
     }
 
     /// Its facets without their prefix chains, and its book, from bytes that are not known to be readable.
@@ -93,13 +108,13 @@ impl Packed {
 
     pub(super) fn open(self) -> Box<Session> {
         let (mut facets, book) = self.read();
-        facets.prefix = self.prefix;
+        facets.prefix = self.prefix.map_or_else(Chains::new, |chains| *chains);
         Box::new(Session { facets, book, kept: self.kept })
     }
 
     fn view(&self) -> Box<Session> {
         let (mut facets, book) = self.read();
-        facets.prefix.clone_from(&self.prefix);
+        facets.prefix = self.prefix.as_deref().cloned().unwrap_or_default();
         Box::new(Session { facets, book, kept: Kept::default() })
     }
 
@@ -123,7 +138,7 @@ impl Tenant {
     pub fn chains(&self, id: &SessionId) -> Option<&BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>> {
         match self.sessions.get(id) {
             Some(session) => Some(&session.facets.prefix),
-            None => self.packed.get(id).map(|packed| &packed.prefix),
+            None => self.packed.get(id).map(|packed| packed.chains()),
         }
     }
 

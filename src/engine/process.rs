@@ -11,6 +11,7 @@ use crate::engine::encode::keys::BookKey;
 use crate::engine::encode::{self, Row};
 use crate::engine::erase::Grave;
 use crate::engine::ledger::Ledger;
+use crate::engine::observer::Observer;
 use crate::engine::record::Record;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::Store;
@@ -47,6 +48,7 @@ pub struct Engine {
     /// Whether the annals say under what records are judged now.
     pub(super) history_noted: bool,
     pub(super) rebuild: Option<Rebuild>,
+    pub(super) observer: Observer,
 }
 
 /// What every stage of one record's processing needs.
@@ -78,6 +80,7 @@ impl Engine {
             annals: Annals::default(),
             history_noted: false,
             rebuild: None,
+            observer: Observer::default(),
         }
     }
 
@@ -180,6 +183,7 @@ impl Engine {
             workers: &self.workers,
             adapters: &self.adapters,
             now: self.stream_time,
+            observer: &self.observer,
         }
     }
 }

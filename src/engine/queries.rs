@@ -209,6 +209,15 @@ impl Engine {
         neighbours.map(|near| (near.id().clone(), near.score)).collect()
     }
 
+    /// Before this instant nothing falls due by time alone; at once, while listed work is pending. `None`: nothing ever
+    /// does. A session that was active since its deadline was entered has a later one, which a tick of this instant enters.
+    pub fn next_deadline(&self) -> Option<EventTime> {
+        let deadline = self.store.spanning.deadlines.first().map(|deadline| deadline.0);
+        let marker = self.marker_deadlines.first().map(|(at, _)| *at);
+        let work = (!self.work.is_empty()).then_some(self.stream_time);
+        [deadline, marker, work].into_iter().flatten().min()
+    }
+
     /// Gauges.
     pub fn stats(&self) -> EngineStats {
         let sum = |of: fn(&Tenant) -> usize| self.store.tenants.values().map(|tenant| of(tenant) as u64).sum();

@@ -223,7 +223,7 @@ impl Restoring {
                 (BookKey::Prefix(tenant, id, ..), Row::Prefix(row)) => {
                     let held = engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.packed.get_mut(&id));
                     let packed = held.ok_or_else(|| fail("no such session"))?;
-                    let family = packed.prefix.entry(row.family).or_default();
+                    let family = packed.prefix.get_or_insert_default().entry(row.family).or_default();
                     family.insert(row.from_block, row.segment);
                 }
                 (BookKey::Work(offset, number), Row::Work(chunk)) => {

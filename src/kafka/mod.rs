@@ -1,6 +1,7 @@
 //! The Kafka edge: consumer, transactional producer, admin, headers, schema registry. No engine logic.
 
 pub mod admin;
+pub mod appender;
 pub mod client;
 pub mod consumer;
 pub mod groups;

@@ -124,6 +124,11 @@ impl Slot {
         self.input_end.store(end.0, Ordering::Relaxed);
     }
 
+    /// Where the input ends, if known: about a second old.
+    pub fn input_end(&self) -> Option<Offset> {
+        known(&self.input_end)
+    }
+
     /// Records between the next offset and the end of the input, as far as both are known.
     pub fn lag(&self) -> Option<i64> {
         let (next, end) = (known(&self.next_offset)?, known(&self.input_end)?);

@@ -27,6 +27,7 @@ mod settled;
 mod shard;
 mod state_record;
 mod take;
+mod tick;
 mod worker;
 
 pub(crate) use fold::{Recorded, judge};

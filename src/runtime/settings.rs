@@ -23,6 +23,8 @@ pub struct RuntimeSettings {
     pub workers: usize,
     /// Bounds of a batch.
     pub batch: BatchSettings,
+    /// How long a partition without records waits for a tick; `None`: for ever.
+    pub tick_after: Option<Duration>,
     /// At shutdown keep the static membership, for rolling restarts.
     pub keep_membership: bool,
     /// Records to dead-letter without a look at them.

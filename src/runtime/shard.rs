@@ -18,6 +18,7 @@ use super::restorer::{Job, Outcome, Restored, Task};
 use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
+use super::tick::Ticks;
 use crate::kafka::registry::Registry;
 use crate::model::position::{Offset, PartitionId};
 use crate::telemetry::Metrics;
@@ -63,6 +64,8 @@ pub(super) struct Shard {
     pub to_pause: Vec<PartitionId>,
     /// See [`Self::to_pause`].
     pub to_resume: bool,
+    /// For partitions without records.
+    pub ticks: Option<Ticks>,
     /// When it was last looked for what restores wait for.
     pub looked_at: Instant,
 }
@@ -72,6 +75,7 @@ impl Shard {
     pub fn new(shared: Arc<Shared>, producers: Producers, jobs: Sender<Job>, restored: Receiver<Restored>) -> Shard {
         let pacing = Pacing::new(shared.settings.batch.clone());
         let refusals = Refusals::new(&shared.settings.skip);
+        let ticks = Ticks::new(&shared.settings);
         Shard {
             shared,
             owned: BTreeMap::new(),
@@ -87,6 +91,7 @@ impl Shard {
             unresolved: false,
             to_pause: Vec::new(),
             to_resume: false,
+            ticks,
             looked_at: Instant::now(),
         }
     }

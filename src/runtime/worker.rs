@@ -173,6 +173,7 @@ impl Worker {
         let wait = self.publish_when_due(&mut shard, more)?;
         let held = shard.hold.is_some();
         shard.tend(&self.consumer, held);
+        shard.tick();
         Ok(Ok(if more && shard.filling.records > 0 { Duration::ZERO } else { wait }))
     }
 

@@ -66,6 +66,28 @@ impl TransactionResult {
     }
 }
 
+/// What became of a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TickResult {
+    /// It is in the input.
+    Appended,
+    /// It is not.
+    Failed,
+}
+
+impl TickResult {
+    /// Every result.
+    pub const ALL: [TickResult; 2] = [TickResult::Appended, TickResult::Failed];
+
+    /// Metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            TickResult::Appended => "appended",
+            TickResult::Failed => "failed",
+        }
+    }
+}
+
 /// All metrics of a process, with a registry of their own.
 pub struct Metrics {
     registry: Registry,
@@ -94,6 +116,7 @@ pub struct Metrics {
     pub(super) forgotten: IntCounter,
     pub(super) panics: IntCounter,
     pub(super) rebalances: IntCounter,
+    pub(super) ticks: IntCounterVec,
     pub(super) shown_partitions: Mutex<BTreeSet<PartitionId>>,
 }
 
@@ -144,6 +167,7 @@ impl Metrics {
             forgotten: counter(r, "forgotten_sessions_total", "Sessions forgotten after the retention."),
             panics: counter(r, "panics_total", "Panics caught while processing a record."),
             rebalances: counter(r, "rebalances_total", "Changes of the partitions this process owns."),
+            ticks: counters(r, "ticks_total", "Ticks for partitions without records.", &["result"]),
             shown_partitions: Mutex::default(),
             registry: r.clone(),
         };
@@ -174,6 +198,9 @@ impl Metrics {
         }
         for result in TransactionResult::ALL {
             self.transactions.with_label_values(&[result.label()]);
+        }
+        for result in TickResult::ALL {
+            self.ticks.with_label_values(&[result.label()]);
         }
         for status in Status::ALL {
             self.sessions.with_label_values(&[status.label()]);

@@ -7,5 +7,5 @@ pub mod observe;
 #[cfg(test)]
 mod tests;
 
-pub use metrics::{Metrics, TransactionResult};
+pub use metrics::{Metrics, TickResult, TransactionResult};
 pub use observe::{PartitionGauges, Totals};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::metrics::{Metrics, SAVED_BASES, TransactionResult};
+use super::metrics::{Metrics, SAVED_BASES, TickResult, TransactionResult};
 use crate::engine::{EngineStats, Notice};
 use crate::model::position::PartitionId;
 use crate::model::session::Status;
@@ -89,6 +89,11 @@ impl Metrics {
     /// Counts a caught panic.
     pub fn panic(&self) {
         self.panics.inc();
+    }
+
+    /// Counts what became of a tick.
+    pub fn tick(&self, result: TickResult) {
+        self.ticks.with_label_values(&[result.label()]).inc();
     }
 
     /// Counts a change of ownership.

@@ -31,6 +31,7 @@ fn every_name_of_the_contract_is_there_before_anything_happened() {
         "rekindle_restore_progress_ratio{partition=\"3\"}",
         "rekindle_saved_seconds_total{basis=\"reported\"}",
         "rekindle_gapped_sessions",
+        "rekindle_ticks_total{result=\"failed\"}",
     ] {
         assert!(value(&metrics, series).is_some(), "{series} is missing from\n{}", metrics.render());
     }

@@ -68,6 +68,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             max_age: Duration::from_millis(50),
             min_interval: Duration::from_millis(10),
         },
+        tick_after: None,
         keep_membership: false,
         skip: BTreeSet::new(),
         engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),

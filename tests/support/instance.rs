@@ -106,6 +106,8 @@ fn toml(settings: &RuntimeSettings) -> String {
     let dim = settings.engine.spaces.values().next().expect("the space `default`");
     let properties: String = kafka.properties.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
     let registry = settings.registry.url.iter().map(|url| format!("[registry]\nurl = {url:?}\n")).collect::<String>();
+    let tick: String =
+        settings.tick_after.iter().map(|after| format!("[tick]\nafter_ms = {}\n", after.as_millis())).collect();
     format!(
         "[application]
 generation = {generation}
@@ -136,7 +138,7 @@ idle_timeout_ms = {}
 retention_ms = {}
 [policy]
 valid_ms = {}
-{registry}",
+{registry}{tick}",
         kafka.brokers,
         kafka.group_id,
         kafka.instance_id,

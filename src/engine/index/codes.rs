@@ -7,16 +7,18 @@
 //! compared with the code's by counting the bits that differ.
 //!
 //! With n of D signs the estimate is off by about √((1/m² − n/D) / (n − 1)) times the sine of the angle, where m, the
-//! mean magnitude of the components times √D, is close to √(2/π) after the rotation. What the rounding of the query
-//! adds is far less, and the sine is taken to be one.
+//! mean magnitude of the components times √D, is close to √(2/π) after the rotation. The rounding of the query, off by
+//! √(1/12) of a level a component, adds √(1/12 D/n) / m of a level, at any angle.
 
 use half::f16;
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
+use super::ahead::{AHEAD, fetch};
 use super::chunked::CHUNK;
+use super::query::CodeQuery;
 use super::rotation::{rotate, rotated_len};
-use super::signs::{HEAD, LANES, PLANES, TOP, Words, differing, differing_in_line, encode, head_first, planes};
+use super::signs::{HEAD, LANES, PLANES, TOP, Words, differing, differing_in_line, encode, sign_bits};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
@@ -41,49 +43,8 @@ pub struct Codes {
     scratch: (Vec<f32>, Vec<u64>),
 }
 
-/// A query as the scan compares it: for each word, the signs of each weight.
-pub struct CodeQuery {
-    head: [[u64; PLANES]; HEAD],
-    /// Eight words at a time, filled up with zeros.
-    tail: Vec<[Words; PLANES]>,
-    /// What the sum of a tail's signs is where none differs.
-    tail_most: i32,
-    /// The cosine that a score of 1 stands for.
-    unit: f64,
-    /// The standard deviation of an estimate by a head, as a cosine; and by all signs.
-    head_deviation: f64,
-    deviation: f64,
-}
-
-/// Blocks whose slots are a word of bits.
-pub const BLOCKS: usize = 64 / LANES;
-
 /// What the scan tells of the slots of a chunk: their cosines up to a factor that is the query's, higher is nearer.
-#[derive(Debug, Clone)]
-pub struct Scores {
-    /// By slot.
-    pub slots: [[[f32; LANES]; BLOCKS]; CHUNK / 64],
-    /// The highest of each word of slots, or more.
-    pub peaks: [f32; CHUNK / 64],
-}
-
-impl Scores {
-    /// Of slots that nothing is known of.
-    pub const NONE: Scores =
-        Scores { slots: [[[f32::NEG_INFINITY; LANES]; BLOCKS]; CHUNK / 64], peaks: [f32::NEG_INFINITY; CHUNK / 64] };
-}
-
-impl CodeQuery {
-    /// The score of a head that is `deviations` less near than a cosine.
-    pub fn head_score_of(&self, cosine: f64, deviations: f64) -> f32 {
-        ((cosine - deviations * self.head_deviation) / self.unit) as f32
-    }
-
-    /// The same of all signs.
-    pub fn score_of(&self, cosine: f64, deviations: f64) -> f32 {
-        ((cosine - deviations * self.deviation) / self.unit) as f32
-    }
-}
+pub type Scores = [[f32; 64]; CHUNK / 64];
 
 impl Codes {
     /// No codes yet, of vectors of `dim` components.
@@ -151,44 +112,18 @@ impl Codes {
         }
     }
 
-    /// A widened vector with 1 / its norm as a query.
-    pub fn query(&self, wide: &[f32], inverse_norm: f64) -> CodeQuery {
-        let mut rotated = wide.to_vec();
-        rotated.resize(rotated_len(wide.len()), 0.0);
-        rotate(&mut rotated);
-        let largest = rotated.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-        // Levels are this far apart; the highest and the lowest are half as far from the outermost values.
-        let apart = largest / 8.0;
-        let mut words = planes(&rotated, apart);
-        head_first(&mut words);
-        let (head, tail) = words.split_at(HEAD);
-        let lines = tail.chunks(LANES).map(|words| {
-            std::array::from_fn(|plane| {
-                let mut line = Words([0; LANES]);
-                line.0.iter_mut().zip(words).for_each(|(line, word)| *line = word[plane]);
-                line
-            })
-        });
-        let deviation = |signs: usize| {
-            let known = signs as f64 / rotated.len() as f64;
-            ((std::f64::consts::FRAC_PI_2 - known) / (signs - 1) as f64).sqrt()
-        };
-        CodeQuery {
-            head: std::array::from_fn(|word| head[word]),
-            tail: lines.collect(),
-            tail_most: TOP * 64 * tail.len() as i32,
-            unit: f64::from(apart) / 2.0 * inverse_norm,
-            head_deviation: deviation(64 * HEAD),
-            deviation: deviation(rotated.len()),
-        }
-    }
-
-    /// Scores the slots of a chunk by their heads. Only blocks with a slot that passes, a bit each, are looked at, and
-    /// their other slots get any score; the slots of the other blocks keep theirs.
-    pub fn score(&self, chunk: usize, query: &CodeQuery, passing: &[u64], scores: &mut Scores) {
-        if let Some(chunk) = self.chunks.get(chunk) {
-            score(&chunk.heads, &chunk.head_factors, &query.head, passing, scores);
-        }
+    /// Scores the slots of a chunk by their heads, and tells which of those that pass, a bit each, [reach](reached)
+    /// `floor`. Blocks of which none passes are not looked at; slots that do not pass get any score.
+    pub fn score(
+        &self,
+        chunk: usize,
+        query: &CodeQuery,
+        passing: &[u64],
+        scores: &mut Scores,
+        floor: f32,
+    ) -> [u64; CHUNK / 64] {
+        score(&self.chunks[chunk], self.chunks.get(chunk + 1), &query.head, passing, scores);
+        reached(scores, passing, floor)
     }
 
     /// The same of single slots.
@@ -211,18 +146,18 @@ fn place(slot: usize) -> (usize, usize, usize) {
     "x86_64+avx2+popcnt",
     "aarch64+neon"
 ))]
-fn score(
-    heads: &[Words],
-    head_factors: &[[f32; LANES]],
-    query: &[[u64; PLANES]; HEAD],
-    passing: &[u64],
-    scores: &mut Scores,
-) {
-    let mut blocks = heads.as_chunks::<HEAD>().0.iter().zip(head_factors);
-    for ((passing, scores), peak) in passing.iter().zip(&mut scores.slots).zip(&mut scores.peaks) {
-        let mut highest = [*peak; LANES];
-        for (block, scores) in scores.iter_mut().enumerate() {
+fn score(chunk: &Chunk, next: Option<&Chunk>, query: &[[u64; PLANES]; HEAD], passing: &[u64], scores: &mut Scores) {
+    let mut blocks = chunk.heads.as_chunks::<HEAD>().0.iter().zip(&chunk.head_factors);
+    // Read by the next call. Left to themselves, processors come to a stop at the end of every page.
+    let (heads, factors) = next.map_or((&[][..], &[][..]), |next| (&next.heads[..], &next.head_factors[..]));
+    let mut next = heads.chunks(HEAD).zip(factors);
+    for (passing, scores) in passing.iter().zip(scores) {
+        for (block, scores) in scores.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let Some((head, factors)) = blocks.next() else { break };
+            if let Some((head, factors)) = next.next() {
+                fetch(head);
+                fetch(factors);
+            }
             if passing >> (block * LANES) & 0xFF == 0 {
                 continue;
             }
@@ -234,17 +169,35 @@ fn score(
             for ((score, weighted), factor) in scores.iter_mut().zip(weighted).zip(factors) {
                 *score = (TOP * 64 * HEAD as i32 - 2 * weighted as i32) as f32 * factor;
             }
-            for (highest, score) in highest.iter_mut().zip(scores) {
-                *highest = if *score > *highest { *score } else { *highest };
-            }
         }
-        *peak = highest.into_iter().fold(*peak, f32::max);
     }
+}
+
+/// Which of those that pass, a bit each, reach a score.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
+pub fn reached(scores: &Scores, passing: &[u64], floor: f32) -> [u64; CHUNK / 64] {
+    let mut reached = [0; CHUNK / 64];
+    for ((reached, passing), scores) in reached.iter_mut().zip(passing).zip(scores) {
+        let above = scores.map(|score| if score >= floor { 0.0 } else { -1.0 });
+        let below = match_target! {
+            "x86_64+avx512f" => x86::avx512::sign_bits(&above),
+            "x86_64+avx2" => x86::avx2::sign_bits(&above),
+            _ => sign_bits(&above),
+        };
+        *reached = passing & !below;
+    }
+    reached
 }
 
 #[multiversion(targets("x86_64+popcnt", "aarch64+neon"))]
 fn score_each(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
-    for (score, slot) in scored {
+    for n in 0..scored.len() {
+        if let Some((_, soon)) = scored.get(n + AHEAD) {
+            let (chunk, block, _) = place(*soon as usize);
+            fetch(&chunks[chunk].heads[block * HEAD..(block + 1) * HEAD]);
+            fetch(&chunks[chunk].head_factors[block]);
+        }
+        let (score, slot) = &mut scored[n];
         let (chunk, block, lane) = place(*slot as usize);
         let chunk = &chunks[chunk];
         let mut weighted = 0;
@@ -264,7 +217,13 @@ fn score_each(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
 ))]
 fn refine(chunks: &[Chunk], query: &CodeQuery, scored: &mut [(f32, u32)]) {
     let lines = query.tail.len();
-    for (score, slot) in scored {
+    for n in 0..scored.len() {
+        if let Some((_, soon)) = scored.get(n + AHEAD) {
+            let (chunk, slot) = (&chunks[*soon as usize / CHUNK], *soon as usize % CHUNK);
+            fetch(&chunk.tails[slot * lines..(slot + 1) * lines]);
+            fetch(&chunk.factors[slot..=slot]);
+        }
+        let (score, slot) = &mut scored[n];
         let (chunk, block, lane) = place(*slot as usize);
         let (chunk, slot) = (&chunks[chunk], *slot as usize % CHUNK);
         // A whole number of at most fourteen bits, found again to less than a hundredth.

@@ -19,29 +19,32 @@ fn a_score_is_an_estimate_of_the_cosine() {
     }
     let query = crate::model::vector::UnitVector::normalised(&vector(0.71)).expect("a direction");
     let wide = query.to_f32();
-    let asked = codes.query(&wide, query.inverse_norm());
-    let mut scores = Scores::NONE;
-    codes.score(0, &asked, &[u64::MAX; CHUNK / 64], &mut scores);
-    let slots = scores.slots.as_flattened().as_flattened();
-    let by_head: Vec<(f32, u32)> = slots.iter().copied().zip(0..).take(units.len()).collect();
+    let asked = CodeQuery::new(&wide, query.inverse_norm());
+    let mut scores = [[0.0; 64]; CHUNK / 64];
+    let floor = asked.head_score_of(0.2, 0.0);
+    let passing = [u64::MAX, u64::MAX >> 8, 0x5555_0000_5555_0000, 0xFF];
+    let reached = codes.score(0, &asked, &passing, &mut scores, floor);
+    for (slot, score) in scores.as_flattened().iter().enumerate() {
+        let expected = *score >= floor && passing[slot / 64] >> (slot % 64) & 1 == 1;
+        assert_eq!(reached[slot / 64] >> (slot % 64) & 1 == 1, expected, "{score} in slot {slot}");
+    }
+    codes.score(0, &asked, &[u64::MAX; CHUNK / 64], &mut scores, floor);
+    let by_head: Vec<(f32, u32)> = scores.as_flattened().iter().copied().zip(0..).take(units.len()).collect();
     let mut one_by_one: Vec<(f32, u32)> = (0..units.len() as u32).map(|slot| (0.0, slot)).collect();
     codes.score_each(&asked, &mut one_by_one);
     assert_eq!(by_head, one_by_one);
-    for (word, peak) in scores.slots.iter().zip(scores.peaks) {
-        assert_eq!(word.as_flattened().iter().copied().fold(f32::NEG_INFINITY, f32::max), peak);
-    }
     let mut by_all = by_head.clone();
     codes.refine(&asked, &mut by_all);
-    for (scores, deviation) in [by_head, by_all].iter().zip([asked.head_deviation, asked.deviation]) {
+    for (scores, expected) in [by_head, by_all].iter().zip([&asked.head_off, &asked.off]) {
         let (mut squares, mut most) = (0.0, 0.0f64);
         for ((score, _), unit) in scores.iter().zip(&units) {
             let truth = crate::model::vector::cosine(&wide, query.inverse_norm(), unit.as_slice(), unit.inverse_norm());
-            let off = (f64::from(*score) * asked.unit - truth) / deviation;
+            let off = (f64::from(*score) * asked.unit - truth) / expected.at(truth);
             squares += off * off / units.len() as f64;
             most = most.max(off.abs());
         }
-        assert!((0.3..1.2).contains(&squares.sqrt()) && most < 4.0, "{} and {most} deviations", squares.sqrt());
+        assert!((0.8..1.2).contains(&f64::sqrt(squares)) && most < 4.0, "{squares} and {most} deviations");
     }
-    assert!(asked.head_deviation > 2.0 * asked.deviation);
-    assert!(slots[200..].iter().all(|score| *score == f32::NEG_INFINITY));
+    let (head_off, off) = (&asked.head_off, &asked.off);
+    assert!(head_off.at(0.0) > 2.0 * off.at(0.0) && off.at(0.0) > 2.0 * off.at(0.9) && off.at(1.0) > 0.0);
 }

@@ -1,9 +1,14 @@
 //! What predicates may ask of a slot, in columns, and the slots that pass as one bit each.
 
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
+use super::ahead::fetch;
 use super::chunked::{CHUNK, Column};
 use super::interner::{Interner, NONE};
+use super::signs::ones_as_bits;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, UserId};
 use crate::model::session::Status;
@@ -78,20 +83,18 @@ pub struct ColumnStore {
 struct Test {
     user: Option<u32>,
     adapter: Option<u32>,
-    /// A bit a status, and the instant at which sessions that expire by then are expired.
-    statuses: Option<(u8, i64)>,
     active_since: Option<i64>,
-    consent: Option<(TransferScope, u32)>,
+    statuses: Option<Statuses>,
+    consent: Option<Allowed>,
 }
 
-/// The columns of the slots of one word of bits.
-struct Slots<'a> {
-    users: &'a [u32],
-    adapters: &'a [u32],
-    flags: &'a [u8],
-    expires: &'a [i64],
-    active: &'a [i64],
-}
+/// A bit a status, and the instant at which sessions that expire by then are expired.
+#[derive(Clone, Copy)]
+struct Statuses(u8, i64);
+
+/// The least scope that anyone may profit from, and who may from his own.
+#[derive(Clone, Copy)]
+struct Allowed(TransferScope, u32);
 
 impl ColumnStore {
     /// Adds a slot.
@@ -127,9 +130,12 @@ impl ColumnStore {
 
     /// Whether a slot passes. The exception is the caller's.
     pub fn passes(&self, slot: usize, wanted: &Wanted<'_>) -> bool {
-        let Some(test) = self.test(wanted) else { return false };
-        let (chunk, at) = (slot / CHUNK, slot % CHUNK);
-        test.passing(&self.slots(chunk, at, at + 1)) == 1
+        let Some(Test { user, adapter, active_since, statuses, consent }) = self.test(wanted) else { return false };
+        user.is_none_or(|user| self.users[slot] == user)
+            && adapter.is_none_or(|adapter| self.adapters[slot] == adapter)
+            && active_since.is_none_or(|since| self.active[slot] >= since)
+            && statuses.is_none_or(|statuses| statuses.pass(self.flags[slot], self.expires[slot]))
+            && consent.is_none_or(|allowed| allowed.passes(self.flags[slot], self.users[slot]))
     }
 
     /// A bit a slot: those that pass. The exception is the caller's. Bits beyond the last slot are 0.
@@ -137,25 +143,11 @@ impl ColumnStore {
         let words = self.flags.len().div_ceil(64);
         let Some(test) = self.test(wanted) else { return vec![0; words] };
         let mut bits = vec![u64::MAX; words];
-        if test.is_none() {
-            if let Some(last) = bits.last_mut() {
-                *last >>= 64 * words - self.flags.len();
-            }
-        } else {
-            pass(self, &test, &mut bits);
+        if let Some(last) = bits.last_mut() {
+            *last >>= 64 * words - self.flags.len();
         }
+        pass(self, &test, &mut bits);
         bits
-    }
-
-    #[inline(always)]
-    fn slots(&self, chunk: usize, from: usize, to: usize) -> Slots<'_> {
-        Slots {
-            users: &self.users.chunk(chunk)[from..to],
-            adapters: &self.adapters.chunk(chunk)[from..to],
-            flags: &self.flags.chunk(chunk)[from..to],
-            expires: &self.expires.chunk(chunk)[from..to],
-            active: &self.active.chunk(chunk)[from..to],
-        }
     }
 
     /// The predicates by number; `None`: nothing can pass.
@@ -165,84 +157,102 @@ impl ColumnStore {
         Some(Test {
             user: wanted.user.map(|user| self.user_names.number(user).ok_or(())).transpose().ok()?,
             adapter: wanted.adapter.map(|adapter| self.adapter_names.number(adapter).ok_or(())).transpose().ok()?,
-            statuses: (!statuses.is_empty()).then(|| (statuses.iter().map(bit).fold(0, |all, bit| all | bit), now.0)),
+            statuses: (!statuses.is_empty())
+                .then(|| Statuses(statuses.iter().map(bit).fold(0, |all, bit| all | bit), now.0)),
             active_since: wanted.active_since.map(|at| at.0),
             consent: match wanted.consent {
                 Consent::Any => None,
-                Consent::AtLeast(scope) => Some((scope, NONE)),
+                Consent::AtLeast(scope) => Some(Allowed(scope, NONE)),
                 Consent::For(user) => {
                     let number = user.and_then(|user| self.user_names.number(user));
-                    Some((TransferScope::Tenant, number.unwrap_or(NONE)))
+                    Some(Allowed(TransferScope::Tenant, number.unwrap_or(NONE)))
                 }
             },
         })
     }
 }
 
-/// Sets the bits of the slots that pass, and no others.
+impl Statuses {
+    #[inline(always)]
+    fn pass(self, flags: u8, expires: i64) -> bool {
+        let Statuses(statuses, now) = self;
+        let expired = statuses >> Status::Expired as u8 & 1 == 1;
+        let listed = statuses >> (flags & STATUS_MASK) & 1 == 1;
+        if expires <= now { expired } else { listed }
+    }
+}
+
+impl Allowed {
+    #[inline(always)]
+    fn passes(self, flags: u8, owner: u32) -> bool {
+        let Allowed(least, user) = self;
+        let scope = flags >> STATUS_BITS;
+        (scope >= least as u8) | (scope == TransferScope::User as u8) & (user != NONE) & (owner == user)
+    }
+}
+
+/// Takes the bits of the slots that do not pass.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
 fn pass(columns: &ColumnStore, test: &Test, bits: &mut [u64]) {
+    let ColumnStore { users, adapters, flags, expires, active, .. } = columns;
+    let packed = |bytes: &[u8; 64]| {
+        match_target! {
+            "x86_64+avx512f" => x86::avx512::ones_as_bits(bytes),
+            "x86_64+avx2" => x86::avx2::ones_as_bits(bytes),
+            _ => ones_as_bits(bytes),
+        }
+    };
+    if let Some(user) = test.user {
+        keep((users, users), bits, |owner, _| owner == user, packed);
+    }
+    if let Some(adapter) = test.adapter {
+        keep((adapters, adapters), bits, |used, _| used == adapter, packed);
+    }
+    if let Some(since) = test.active_since {
+        keep((active, active), bits, |at, _| at >= since, packed);
+    }
+    if let Some(statuses) = test.statuses {
+        keep((flags, expires), bits, |flags, expires| statuses.pass(flags, expires), packed);
+    }
+    if let Some(allowed) = test.consent {
+        keep((flags, users), bits, |flags, owner| allowed.passes(flags, owner), packed);
+    }
+}
+
+#[inline(always)]
+fn keep<A: Copy + Default, B: Copy + Default>(
+    columns: (&Column<A>, &Column<B>),
+    bits: &mut [u64],
+    passes: impl Fn(A, B) -> bool,
+    packed: impl Fn(&[u8; 64]) -> u64,
+) {
+    let word = |one: &[A; 64], other: &[B; 64]| {
+        let mut bytes = [0u8; 64];
+        for ((byte, one), other) in bytes.iter_mut().zip(one).zip(other) {
+            *byte = u8::from(passes(*one, *other));
+        }
+        packed(&bytes)
+    };
     for (chunk, bits) in bits.chunks_mut(CHUNK / 64).enumerate() {
-        let len = columns.flags.chunk(chunk).len();
-        for (bits, from) in bits.iter_mut().zip((0..len).step_by(64)) {
-            *bits = test.passing(&columns.slots(chunk, from, len.min(from + 64)));
-        }
-    }
-}
-
-impl Test {
-    /// Everything passes.
-    fn is_none(&self) -> bool {
-        let Test { user, adapter, statuses, active_since, consent } = self;
-        user.is_none() && adapter.is_none() && statuses.is_none() && active_since.is_none() && consent.is_none()
-    }
-
-    /// A bit a slot, of at most 64.
-    #[inline(always)]
-    fn passing(&self, slots: &Slots<'_>) -> u64 {
-        let mut passes = [0u8; 64];
-        passes[..slots.flags.len()].fill(1);
-        if let Some(user) = self.user {
-            keep(&mut passes, slots.users, |u| u == user);
-        }
-        if let Some(adapter) = self.adapter {
-            keep(&mut passes, slots.adapters, |a| a == adapter);
-        }
-        if let Some(since) = self.active_since {
-            keep(&mut passes, slots.active, |at| at >= since);
-        }
-        if let Some((statuses, now)) = self.statuses {
-            let expired = statuses >> Status::Expired as u8 & 1 == 1;
-            for ((pass, flags), expires) in passes.iter_mut().zip(slots.flags).zip(slots.expires) {
-                let listed = statuses >> (flags & STATUS_MASK) & 1 == 1;
-                *pass &= u8::from(if *expires <= now { expired } else { listed });
+        let (ones, last) = columns.0.chunk(chunk).as_chunks();
+        let (others, other_last) = columns.1.chunk(chunk).as_chunks();
+        let mut next = columns.0.chunk(chunk + 1).chunks(64).zip(columns.1.chunk(chunk + 1).chunks(64));
+        for ((bits, one), other) in bits.iter_mut().zip(ones).zip(others) {
+            if let Some((one, other)) = next.next() {
+                fetch(one);
+                fetch(other);
             }
+            *bits &= word(one, other);
         }
-        if let Some((scope, user)) = self.consent {
-            let wide = (scope as u8) << STATUS_BITS;
-            let own = (TransferScope::User as u8) << STATUS_BITS;
-            for ((pass, flags), owner) in passes.iter_mut().zip(slots.flags).zip(slots.users) {
-                let scope = flags & !STATUS_MASK;
-                *pass &= u8::from(scope >= wide)
-                    | u8::from(scope == own) & u8::from(user != NONE) & u8::from(*owner == user);
-            }
+        if !last.is_empty() {
+            let mut filled = ([A::default(); 64], [B::default(); 64]);
+            filled.0[..last.len()].copy_from_slice(last);
+            filled.1[..last.len()].copy_from_slice(other_last);
+            bits[ones.len()] &= word(&filled.0, &filled.1);
         }
-        packed(&passes)
     }
 }
 
-#[inline(always)]
-fn keep<T: Copy>(passes: &mut [u8; 64], column: &[T], pass: impl Fn(T) -> bool) {
-    for (passes, value) in passes.iter_mut().zip(column) {
-        *passes &= u8::from(pass(*value));
-    }
-}
-
-/// Bytes of 0 or 1 as bits.
-#[inline(always)]
-fn packed(bytes: &[u8; 64]) -> u64 {
-    // Multiplied by this, the lowest bits of eight bytes come together in the highest byte, the first lowest.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let (bytes, _) = bytes.as_chunks::<8>();
-    bytes.iter().rev().fold(0, |bits, eight| bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56)
-}
+#[cfg(test)]
+#[path = "columns_tests.rs"]
+mod tests;

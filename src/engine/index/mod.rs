@@ -10,11 +10,13 @@
 //! of these exactly. Both codes and rows are overwritten in place at every turn; there is no graph to repair, no
 //! tombstone, and nothing that learns from what was stored before.
 
+mod ahead;
 mod chunked;
 mod codes;
 mod columns;
 mod interner;
 mod nearest;
+mod query;
 mod rotation;
 mod select;
 mod signs;

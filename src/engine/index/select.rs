@@ -1,102 +1,94 @@
 //! The best of many: by a score, ties by session id.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::chunked::{CHUNK, Column};
-use super::codes::{CodeQuery, Codes, Scores};
+use super::codes::{Codes, Scores, reached};
+use super::query::CodeQuery;
 use super::signs::LANES;
 use crate::model::ids::SessionId;
 
-/// The scores of all slots that pass.
-pub struct Scored<'a> {
-    held: Held,
-    passing: &'a [u64],
-    ids: &'a Column<SessionId>,
+thread_local! {
+    /// Kept, since fresh memory costs more than the scan of what is written to it.
+    static SCORES: Cell<Vec<Scores>> = const { Cell::new(Vec::new()) };
 }
 
-enum Held {
-    /// Chunk by chunk.
-    Chunks(Vec<Scores>),
+/// The slots that pass, scored by their heads.
+pub enum Scored<'a> {
+    /// Chunk by chunk; and those that pass, a bit each.
+    Chunks(Vec<Scores>, &'a [u64]),
     /// Few, slot by slot.
     Few(Vec<(f32, u32)>),
 }
 
-/// Slots by score, ties by session id.
-struct Best<'a> {
-    keep: usize,
-    /// No slot below this is one of them.
-    floor: f32,
-    held: Vec<(f32, u32)>,
-    ids: &'a Column<SessionId>,
-}
-
-impl Best<'_> {
-    fn offer(&mut self, score: f32, slot: usize) {
-        self.held.push((score, slot as u32));
-        if self.held.len() / 2 == self.keep {
-            self.prune();
-        }
-    }
-
-    fn prune(&mut self) {
-        if self.held.len() <= self.keep {
-            return;
-        }
-        let ids = self.ids;
-        let (_, last, _) = self.held.select_nth_unstable_by(self.keep - 1, |a, b| order(ids, a, b));
-        self.floor = last.0;
-        self.held.truncate(self.keep);
-    }
-}
-
 impl<'a> Scored<'a> {
-    /// Scores the slots that pass, a bit each.
-    pub fn new(codes: &Codes, query: &CodeQuery, passing: &'a [u64], ids: &'a Column<SessionId>) -> Scored<'a> {
+    /// Scores the slots that pass, a bit each. With the `keep` best, ties by session id, in no order.
+    pub fn new(
+        (codes, query): (&Codes, &CodeQuery),
+        passing: &'a [u64],
+        keep: usize,
+        ids: &Column<SessionId>,
+    ) -> (Scored<'a>, Vec<(f32, u32)>) {
         let count: usize = passing.iter().map(|bits| bits.count_ones() as usize).sum();
-        let held = if count * LANES < ids.len() {
+        let by_score = |a: &(f32, u32), b: &(f32, u32)| order(ids, a, b);
+        if count * LANES < ids.len() {
             let mut few: Vec<(f32, u32)> = set_bits(passing).map(|slot| (0.0, slot as u32)).collect();
             codes.score_each(query, &mut few);
-            Held::Few(few)
-        } else {
-            let mut chunks = vec![Scores::NONE; passing.len().div_ceil(CHUNK / 64)];
-            for (chunk, (passing, scores)) in passing.chunks(CHUNK / 64).zip(&mut chunks).enumerate() {
-                codes.score(chunk, query, passing, scores);
-            }
-            Held::Chunks(chunks)
-        };
-        Scored { held, passing, ids }
-    }
-
-    /// Slots in the order of their scores, ties by session id.
-    pub fn order(&self, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
-        order(self.ids, a, b)
-    }
-
-    /// The `keep` slots of the highest scores, of those that reach `floor`, in no order.
-    pub fn best(&self, keep: usize, floor: f32) -> Vec<(f32, u32)> {
-        let mut best = Best { keep, floor, held: Vec::new(), ids: self.ids };
-        match &self.held {
-            Held::Few(few) => {
-                for (score, slot) in few.iter().filter(|(score, _)| *score >= floor) {
-                    best.offer(*score, *slot as usize);
-                }
-            }
-            Held::Chunks(chunks) => {
-                let words = chunks.iter().flat_map(|chunk| chunk.slots.iter().zip(chunk.peaks));
-                for (word, (bits, (blocks, peak))) in self.passing.iter().zip(words).enumerate() {
-                    if peak < best.floor {
-                        continue;
-                    }
-                    for (n, score) in blocks.as_flattened().iter().enumerate() {
-                        if *score >= best.floor && bits >> n & 1 == 1 {
-                            best.offer(*score, word * 64 + n);
-                        }
+            let mut best = few.clone();
+            keep_best(&mut best, keep, by_score);
+            return (Scored::Few(few), best);
+        }
+        let mut chunks = SCORES.take();
+        chunks.resize(chunks.len().max(passing.len().div_ceil(CHUNK / 64)), [[0.0; 64]; CHUNK / 64]);
+        let mut best: Vec<(f32, u32)> = Vec::new();
+        let mut floor = f32::NEG_INFINITY;
+        for (chunk, (passing, scores)) in passing.chunks(CHUNK / 64).zip(&mut chunks).enumerate() {
+            let reached = codes.score(chunk, query, passing, scores, floor);
+            each(scores, reached, |n, score| {
+                if score >= floor {
+                    best.push((score, (chunk * CHUNK + n) as u32));
+                    if best.len() == 2 * keep {
+                        let (_, last, _) = best.select_nth_unstable_by(keep - 1, by_score);
+                        floor = last.0;
+                        best.truncate(keep);
                     }
                 }
+            });
+        }
+        keep_best(&mut best, keep, by_score);
+        (Scored::Chunks(chunks, passing), best)
+    }
+
+    /// Those that reach `floor`.
+    pub fn reaching(self, floor: f32) -> Vec<(f32, u32)> {
+        match self {
+            Scored::Chunks(chunks, passing) => {
+                let mut held = Vec::new();
+                for (chunk, (scores, passing)) in chunks.iter().zip(passing.chunks(CHUNK / 64)).enumerate() {
+                    each(scores, reached(scores, passing, floor), |n, score| {
+                        held.push((score, (chunk * CHUNK + n) as u32));
+                    });
+                }
+                SCORES.set(chunks);
+                held
+            }
+            Scored::Few(mut few) => {
+                few.retain(|(score, _)| *score >= floor);
+                few
             }
         }
-        best.prune();
-        best.held
+    }
+}
+
+#[inline(always)]
+fn each(scores: &Scores, bits: [u64; CHUNK / 64], mut take: impl FnMut(usize, f32)) {
+    for (word, (mut bits, scores)) in bits.into_iter().zip(scores).enumerate() {
+        while bits != 0 {
+            let n = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            take(word * 64 + n, scores[n]);
+        }
     }
 }
 
@@ -109,7 +101,7 @@ pub fn keep_best<T>(items: &mut Vec<T>, keep: usize, order: impl Fn(&T, &T) -> O
 }
 
 /// The higher score first, then the session id.
-fn order(ids: &Column<SessionId>, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+pub fn order(ids: &Column<SessionId>, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then_with(|| ids[a.1 as usize].cmp(&ids[b.1 as usize]))
 }
 

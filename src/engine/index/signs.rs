@@ -1,4 +1,4 @@
-//! Signs of rotated vectors as bits, and the counting of those that differ from a query's.
+//! Signs of rotated vectors as bits, the counting of those that differ from a query's, and other bits.
 
 use multiversion::multiversion;
 use multiversion::target::match_target;
@@ -77,6 +77,15 @@ fn total(mut lanes: [f32; LANES_SUMMED]) -> f32 {
 #[inline(always)]
 pub fn sign_bits(x: &[f32; 64]) -> u64 {
     x.iter().enumerate().fold(0, |word, (n, x)| word | u64::from(x.to_bits() >> 31) << n)
+}
+
+/// Bytes of 0 or 1 as bits, the first in the lowest.
+#[inline(always)]
+pub fn ones_as_bits(bytes: &[u8; 64]) -> u64 {
+    // Multiplied by this, the lowest bits of eight bytes come together in the highest byte, the first lowest.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (bytes, _) = bytes.as_chunks::<8>();
+    bytes.iter().rev().fold(0, |bits, eight| bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56)
 }
 
 /// The components of a query as signs of each weight, word by word; levels are `apart` from each other.

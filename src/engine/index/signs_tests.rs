@@ -40,6 +40,16 @@ fn signs_by_avx2(x: &[f32; 64]) -> Option<u64> {
     match_target! { "x86_64+avx2" => Some(x86::avx2::sign_bits(x)), _ => { let _ = x; None } }
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq"))]
+fn ones_by_avx512(bytes: &[u8; 64]) -> Option<u64> {
+    match_target! { "x86_64+avx512f" => Some(x86::avx512::ones_as_bits(bytes)), _ => { let _ = bytes; None } }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn ones_by_avx2(bytes: &[u8; 64]) -> Option<u64> {
+    match_target! { "x86_64+avx2" => Some(x86::avx2::ones_as_bits(bytes)), _ => { let _ = bytes; None } }
+}
+
 proptest! {
     #[test]
     fn every_machine_counts_the_same(
@@ -61,6 +71,10 @@ proptest! {
         let signs: [f32; 64] = signs.try_into().expect("as many");
         for bits in [signs_by_avx512(&signs), signs_by_avx2(&signs)].into_iter().flatten() {
             prop_assert_eq!(bits, sign_bits(&signs));
+        }
+        let ones = signs.map(|sign| u8::from(sign < 0.0));
+        for bits in [ones_by_avx512(&ones), ones_by_avx2(&ones)].into_iter().flatten() {
+            prop_assert_eq!(bits, ones_as_bits(&ones));
         }
     }
 }

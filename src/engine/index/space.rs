@@ -6,11 +6,13 @@ use half::f16;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::MAX_K;
+use super::ahead::fetch;
 use super::chunked::{Column, Rows};
-use super::codes::{CodeQuery, Codes};
+use super::codes::Codes;
 use super::columns::{ColumnStore, Columns, Wanted};
 use super::nearest::{Hit, Nearest};
-use super::select::{Scored, keep_best, set_bits};
+use super::query::CodeQuery;
+use super::select::{Scored, keep_best, order, set_bits};
 use crate::model::ids::SessionId;
 use crate::model::vector::{UnitVector, cosine_rows};
 
@@ -22,7 +24,9 @@ const FEW: usize = EXACT / 2;
 /// wanted, are compared exactly.
 const FIRST_EACH: usize = 4;
 /// What an estimate puts so many of its deviations below a wanted cosine is ruled out.
-const DEVIATIONS: f64 = 2.6;
+const DEVIATIONS: f64 = 3.0;
+/// So many rows ahead the next is asked for.
+const ROWS_AHEAD: usize = 2;
 /// Sessions of those not ruled out that are compared exactly at most: for each wanted, and in any case.
 const MOST_EACH: usize = 64;
 const MOST: usize = 1024;
@@ -231,7 +235,7 @@ impl SpaceIndex {
         let mut nearest = self.nearest((&wide, inverse), k);
         match &self.codes {
             Some(codes) if count > EXACT.max(FIRST_EACH * k) => {
-                self.scan(codes, &codes.query(&wide, inverse), &passing, &mut nearest, k);
+                self.scan(codes, &CodeQuery::new(&wide, inverse), &passing, &mut nearest, k);
             }
             _ => set_bits(&passing).for_each(|slot| nearest.offer(slot)),
         }
@@ -242,25 +246,27 @@ impl SpaceIndex {
     /// wanted of them is a bound. Then all signs are compared of those that their heads do not put too far below it.
     /// Those that are still not too far are offered, the nearest first, until the last wanted of all rules out the rest.
     fn scan(&self, codes: &Codes, query: &CodeQuery, passing: &[u64], nearest: &mut Nearest<'_>, k: usize) {
-        let scored = Scored::new(codes, query, passing, &self.ids);
-        let mut first = scored.best(FIRST_EACH * k, f32::NEG_INFINITY);
+        let by_score = |a: &(f32, u32), b: &(f32, u32)| order(&self.ids, a, b);
+        let (scored, mut first) = Scored::new((codes, query), passing, FIRST_EACH * k, &self.ids);
         codes.refine(query, &mut first);
-        keep_best(&mut first, k, |a, b| scored.order(a, b));
+        keep_best(&mut first, k, by_score);
         let mut first: Vec<u32> = first.into_iter().map(|(_, slot)| slot).collect();
         first.iter().for_each(|slot| nearest.offer(*slot as usize));
         first.sort_unstable();
-        let mut rest = scored.best(usize::MAX, query.head_score_of(nearest.worst(), DEVIATIONS));
-        rest.retain(|(_, slot)| first.binary_search(slot).is_err());
+        let mut rest = scored.reaching(query.head_score_of(nearest.worst(), DEVIATIONS));
         codes.refine(query, &mut rest);
         let floor = query.score_of(nearest.worst(), DEVIATIONS);
-        rest.retain(|(score, _)| *score >= floor);
-        keep_best(&mut rest, MOST.max(MOST_EACH * k), |a, b| scored.order(a, b));
-        rest.sort_unstable_by(|a, b| scored.order(a, b));
-        for (score, slot) in rest {
-            if score < query.score_of(nearest.worst(), DEVIATIONS) {
+        rest.retain(|(score, slot)| *score >= floor && first.binary_search(slot).is_err());
+        keep_best(&mut rest, MOST.max(MOST_EACH * k), by_score);
+        rest.sort_unstable_by(by_score);
+        for (n, (score, slot)) in rest.iter().enumerate() {
+            if *score < query.score_of(nearest.worst(), DEVIATIONS) {
                 break;
             }
-            nearest.offer(slot as usize);
+            if let Some((_, soon)) = rest.get(n + ROWS_AHEAD) {
+                fetch(self.rows.row(*soon as usize));
+            }
+            nearest.offer(*slot as usize);
         }
     }
 

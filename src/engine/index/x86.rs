@@ -67,6 +67,14 @@ pub mod avx512 {
         let parts: [__m512i; 4] = transmute!(*x);
         parts.into_iter().rev().fold(0, |word, part| word << 16 | u64::from(_mm512_movepi32_mask(part)))
     }
+
+    /// Bytes of 0 or 1 as bits, the first in the lowest.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    pub fn ones_as_bits(bytes: &[u8; 64]) -> u64 {
+        let bytes: __m512i = transmute!(*bytes);
+        _mm512_test_epi8_mask(bytes, bytes)
+    }
 }
 
 /// With registers of 256 bits.
@@ -157,5 +165,14 @@ pub mod avx2 {
     pub fn sign_bits(x: &[f32; 64]) -> u64 {
         let parts: [__m256; 8] = transmute!(*x);
         parts.into_iter().rev().fold(0, |word, part| word << 8 | _mm256_movemask_ps(part) as u64)
+    }
+
+    /// Bytes of 0 or 1 as bits, the first in the lowest.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub fn ones_as_bits(bytes: &[u8; 64]) -> u64 {
+        let halves: [__m256i; 2] = transmute!(*bytes);
+        let [low, high] = halves.map(|half| _mm256_movemask_epi8(_mm256_slli_epi16::<7>(half)) as u32);
+        u64::from(high) << 32 | u64::from(low)
     }
 }

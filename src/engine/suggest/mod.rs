@@ -8,6 +8,7 @@ pub mod recovery;
 pub mod score;
 pub mod transfer;
 
+use crate::engine::observer::Observer;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store};
 use crate::engine::view::{Lens, base_status};
@@ -34,6 +35,8 @@ pub struct Scene<'a> {
     pub adapters: &'a BTreeMap<Name, AdapterRow>,
     /// Stream time.
     pub now: EventTime,
+    /// Hears what is weighed.
+    pub observer: &'a Observer,
 }
 
 impl<'a> Scene<'a> {

@@ -81,6 +81,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     // What a session holds itself restores it, or an exact prefix if that saves more; others only stand in for it.
     let saved = |c: &Option<Candidate>| c.as_ref().and_then(|c| c.recovery.estimate).map_or(0.0, |e| e.saved_ms);
     let kv = if saved(&prefix) > saved(&own) { [prefix, own] } else { [own, prefix] };
+    scene.observer.recovery(ask, kv.iter().flatten().chain(&candidates), &rejected);
     let ranked = kv.into_iter().flatten().chain(candidates);
     let policy = &scene.settings.policy;
     let good_enough =

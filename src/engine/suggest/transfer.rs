@@ -72,6 +72,8 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let adapter = vote(scene, ask.tenant, &asking, &neighbours);
     let context = refer(ask, &asking, &neighbours);
     let prefix = reuse(scene, tenant, ask, &asking);
+    let asked = neighbours.iter().map(|n| (&n.hit, &n.score));
+    scene.observer.transfer(ask, adapter.iter().chain(&context).chain(&prefix), asked);
     adapter.into_iter().chain(context).chain(prefix).filter(|candidate| candidate.score.total >= policy.floor).collect()
 }
 
