@@ -110,6 +110,8 @@ fn policy(r: &mut Reader<'_>, default: Policy) -> Policy {
         min_similarity: r.float(&p("min_similarity"), default.min_similarity, -1.0..=1.0),
         recency_half_life: ms(r, &p("recency_half_life_ms"), default.recency_half_life, 1..=MAX_SPAN_MS),
         valid_for: ms(r, &p("valid_ms"), default.valid_for, 1_000..=30 * DAY_MS),
+        prefetch_lead: ms(r, &p("prefetch_lead_ms"), default.prefetch_lead, 0..=DAY_MS),
+        retain_for: ms(r, &p("retain_ms"), default.retain_for, 0..=DAY_MS),
         weights: weights(r, "weights", &default.weights),
         transfer_weights: weights(r, "transfer_weights", &default.transfer_weights),
     }

@@ -6,8 +6,11 @@ use crate::engine::Notice;
 use crate::engine::packed::Kept;
 use crate::engine::process::{Engine, Step};
 use crate::engine::store::Due;
+use crate::engine::suggest::away;
+use crate::engine::view;
 use crate::model::ids::{SessionId, TenantId};
-use crate::model::suggestion::{Publication, RevokeReason};
+use crate::model::session::{Status, TriggerKind};
+use crate::model::suggestion::{Publication, RevokeReason, Trigger};
 use crate::model::time::EventTime;
 
 /// When something is due: an instant, or never, which is the end of the range.
@@ -60,19 +63,33 @@ impl Engine {
     fn fire_own(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId, at: EventTime) {
         let Some(kept) = self.store.tenants.get_mut(tenant).and_then(|t| t.kept_mut(id)) else { return };
         kept.entered = DueAt::NEVER;
-        let is_due = |due: DueAt| due.instant().is_some_and(|due| due <= at);
-        let (idle, forgotten) = (is_due(kept.listings.idle_at), is_due(kept.listings.forget_at));
-        if !idle && !forgotten {
+        let is_due = |due: DueAt| due.instant().filter(|due| *due <= at);
+        let (stirs, forgotten) = (is_due(kept.listings.stirs_at), is_due(kept.listings.forget_at));
+        if stirs.is_none() && forgotten.is_none() {
             return enter_deadlines(&mut self.store.spanning.deadlines, tenant, id, kept);
         }
         self.stream_time = self.stream_time.max(at);
-        // Both at one instant: it is looked at again as soon as it is listed as idle.
-        if idle {
-            self.store.reindex(tenant, id, &self.settings, self.stream_time);
-            self.write_session(step, tenant, id);
-        } else {
-            self.forget(step, tenant, id);
+        // Both at one instant: it is looked at again as soon as it stirred.
+        match stirs {
+            Some(due) => self.stir(step, tenant, id, due),
+            None => self.forget(step, tenant, id),
         }
+    }
+
+    /// A session went idle, or is about to return: what is to be done for it is suggested.
+    fn stir(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId, due: EventTime) {
+        self.store.reindex(tenant, id, &self.settings, self.stream_time);
+        let Some(session) = self.store.session(tenant, id) else { return };
+        let (facets, settings) = (&session.facets, &self.settings);
+        let returns = away::wakes_at(facets, &settings.policy) == Some(due);
+        // Whoever broke off was told of at once.
+        let idle = view::expires_at(facets, settings) == Some(due)
+            && view::base_status(facets).is_some_and(|status| status != Status::Interrupted);
+        let kinds = [(returns, TriggerKind::SessionPaused), (idle, TriggerKind::Idle)];
+        for (_, kind) in kinds.into_iter().filter(|(fires, _)| *fires) {
+            self.recover(step, tenant, id, &Trigger::by_deadline(kind, due), None, None);
+        }
+        self.write_session(step, tenant, id);
     }
 
     /// A session untouched for the retention leaves without a trace.
@@ -90,7 +107,7 @@ impl Engine {
 
 /// The earliest of a session's own deadlines.
 fn earliest(kept: &Kept) -> DueAt {
-    kept.listings.idle_at.min(kept.listings.forget_at)
+    kept.listings.stirs_at.min(kept.listings.forget_at)
 }
 
 /// Enters the earliest of a session's own deadlines if it is due before what is entered.

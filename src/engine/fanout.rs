@@ -12,7 +12,7 @@ use crate::model::event::BroadcastBody;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::session::{Status, TriggerKind};
 use crate::model::stamp::{Register, Stamp};
-use crate::model::suggestion::RevokeReason;
+use crate::model::suggestion::{RevokeReason, Trigger};
 use crate::model::verdict::Verdict;
 
 /// Sessions a chunk of a work list.
@@ -192,7 +192,7 @@ impl Engine {
         };
         let waiting = matches!(status, Some(Status::Active | Status::Paused | Status::Interrupted));
         if waiting && self.fire(tenant, id, kind, stamp) {
-            self.recover(step, tenant, id, kind, stamp, None, None);
+            self.recover(step, tenant, id, &Trigger::by_event(kind, stamp), None, None);
         }
         self.write_session(step, tenant, id);
     }

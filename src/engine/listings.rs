@@ -13,6 +13,7 @@ use crate::engine::latest::Latest;
 use crate::engine::packed::{Kept, Packed};
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store, Tenant, columns, took_up};
+use crate::engine::suggest::away;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::session::{Book, Facets, Status};
@@ -35,7 +36,8 @@ pub(super) struct Listings {
     user: Option<(UserId, EventTime)>,
     workers: Workers,
     claims: Box<[(SessionId, Arc<Stamp>)]>,
-    pub idle_at: DueAt,
+    /// The earliest of what a session does by itself: it goes idle, or is about to return.
+    pub stirs_at: DueAt,
     pub forget_at: DueAt,
     status: Option<Status>,
     gapped: bool,
@@ -64,12 +66,17 @@ impl Listings {
             user,
             workers: workers(facets),
             claims: claims.map(|(source, stamp)| (source.clone(), Arc::clone(stamp))).collect(),
-            idle_at: DueAt::at(view::expires_at(facets, settings).filter(|at| *at > now)),
+            stirs_at: DueAt::at(stirs_at(facets, settings).filter(|at| *at > now).min()),
             forget_at: DueAt::at(Some(facets.touched_at.plus(settings.retention))),
             status: view::status(facets, settings, now),
             gapped: gaps::gapped(&book.producers),
         }
     }
+}
+
+/// When a session goes idle, and when it is about to return from a pause.
+fn stirs_at(facets: &Facets, settings: &EngineSettings) -> impl Iterator<Item = EventTime> {
+    view::expires_at(facets, settings).into_iter().chain(away::wakes_at(facets, &settings.policy))
 }
 
 fn workers(facets: &Facets) -> Workers {

@@ -74,6 +74,10 @@ pub struct Policy {
     pub recency_half_life: Millis,
     /// How long a suggestion holds.
     pub valid_for: Millis,
+    /// How long before a paused session's return its KV is fetched.
+    pub prefetch_lead: Millis,
+    /// The longest pause over which KV is retained in accelerator memory.
+    pub retain_for: Millis,
     /// Weights of a recovery's score.
     pub weights: Weights,
     /// Weights of a transfer's score.
@@ -120,6 +124,8 @@ impl EngineSettings {
             ("erasure_marker", self.erasure_marker),
             ("recency_half_life", self.policy.recency_half_life),
             ("valid_for", self.policy.valid_for),
+            ("prefetch_lead", self.policy.prefetch_lead),
+            ("retain_for", self.policy.retain_for),
         ] {
             put(key, &span.0);
         }
@@ -196,6 +202,8 @@ impl Default for Policy {
             min_similarity: 0.3,
             recency_half_life: Millis(1_800_000),
             valid_for: Millis(600_000),
+            prefetch_lead: Millis(10_000),
+            retain_for: Millis(60_000),
             weights: Weights::RECOVERY,
             transfer_weights: Weights::TRANSFER,
         }

@@ -71,6 +71,8 @@ struct PolicyText {
     min_similarity: Exact,
     recency_half_life_ms: i64,
     valid_ms: i64,
+    prefetch_lead_ms: i64,
+    retain_ms: i64,
     weights: BTreeMap<String, Exact>,
     transfer_weights: BTreeMap<String, Exact>,
 }
@@ -178,6 +180,8 @@ impl From<&Policy> for PolicyText {
             min_similarity,
             recency_half_life,
             valid_for,
+            prefetch_lead,
+            retain_for,
             weights,
             transfer_weights,
         } = policy;
@@ -190,6 +194,8 @@ impl From<&Policy> for PolicyText {
             min_similarity: Exact(*min_similarity),
             recency_half_life_ms: recency_half_life.0,
             valid_ms: valid_for.0,
+            prefetch_lead_ms: prefetch_lead.0,
+            retain_ms: retain_for.0,
             weights: weights_text(weights),
             transfer_weights: weights_text(transfer_weights),
         }
@@ -207,6 +213,8 @@ impl PolicyText {
             min_similarity: self.min_similarity.0,
             recency_half_life: Millis(self.recency_half_life_ms),
             valid_for: Millis(self.valid_ms),
+            prefetch_lead: Millis(self.prefetch_lead_ms),
+            retain_for: Millis(self.retain_ms),
             weights: weights(&self.weights)?,
             transfer_weights: weights(&self.transfer_weights)?,
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::apply::{Before, Folded};
 use crate::engine::process::{Engine, Step};
 use crate::engine::suggest::recovery::{self, Ask};
-use crate::engine::suggest::{identity, transfer};
+use crate::engine::suggest::{away, identity, transfer};
 use crate::engine::view::status;
 use crate::model::event::{Context, SessionBody};
 use crate::model::ids::{SessionId, TenantId};
@@ -65,6 +65,7 @@ impl Engine {
         let kind = match body {
             SessionBody::Started(_) if change.status => Some(TriggerKind::SessionStarted),
             SessionBody::Interrupted(..) if change.status => Some(TriggerKind::SessionInterrupted),
+            SessionBody::Paused(_, Some(_)) if change.status => Some(TriggerKind::SessionPaused),
             SessionBody::ResumeRequested(_) => Some(TriggerKind::ResumeRequested),
             SessionBody::KvEvicted(_) if change.evicted => return self.evicted(step, tenant, id, stamp, before),
             _ => None,
@@ -75,7 +76,7 @@ impl Engine {
                 SessionBody::ResumeRequested(request) => (request.cache.as_ref(), request.context.as_ref()),
                 _ => (None, None),
             };
-            self.recover(step, tenant, id, kind, stamp, cache, context);
+            self.recover(step, tenant, id, &Trigger::by_event(kind, stamp), cache, context);
         }
         if change.context.is_some() {
             fired |= self.context_triggers(step, tenant, id, stamp, before.had_context, told.drift);
@@ -97,7 +98,7 @@ impl Engine {
             if !self.fire(tenant, id, TriggerKind::FirstContext, stamp) {
                 return false;
             }
-            self.recover(step, tenant, id, TriggerKind::FirstContext, stamp, None, None);
+            self.recover(step, tenant, id, &Trigger::by_event(TriggerKind::FirstContext, stamp), None, None);
             self.transfer(step, tenant, id, TriggerKind::FirstContext, stamp);
             return true;
         }
@@ -131,7 +132,7 @@ impl Engine {
         if !waiting || !self.fire(tenant, id, TriggerKind::KvCacheEvicted, stamp) {
             return revoked;
         }
-        self.recover(step, tenant, id, TriggerKind::KvCacheEvicted, stamp, None, None);
+        self.recover(step, tenant, id, &Trigger::by_event(TriggerKind::KvCacheEvicted, stamp), None, None);
         true
     }
 
@@ -173,8 +174,7 @@ impl Engine {
         step: &mut Step<'_>,
         tenant: &TenantId,
         id: &SessionId,
-        kind: TriggerKind,
-        stamp: &Arc<Stamp>,
+        trigger: &Trigger,
         cache: Option<&CacheIdentity>,
         context: Option<&Context>,
     ) {
@@ -184,13 +184,13 @@ impl Engine {
             tenant,
             session: Some(id),
             user: user.as_ref(),
-            trigger: kind,
+            trigger: trigger.kind,
             context: context.map(|c| (&c.space, &c.vector)),
             cache,
             prefix: None,
         };
         let found = recovery::decide(&self.scene(), &ask);
-        if kind == TriggerKind::FirstContext {
+        if trigger.kind == TriggerKind::FirstContext {
             let later = |s: &Suggestion| {
                 matches!(s.advice, Advice::Recovery(_)) && s.trigger.kind != TriggerKind::SessionStarted
             };
@@ -204,10 +204,21 @@ impl Engine {
             }
         }
         let Some(found) = found else { return };
-        let until = stamp.at.plus(self.settings.policy.valid_for);
+        // A deadline tells nothing new of what is open already.
+        let same = |s: &Suggestion| match &s.advice {
+            Advice::Recovery(open) => {
+                (open.plan, &open.source.kv_cache) == (found.recovery.plan, &found.recovery.source.kv_cache)
+            }
+            Advice::Transfer(_) => false,
+        };
+        if trigger.due_at.is_some() && !self.open_of(tenant, id, same).is_empty() {
+            return;
+        }
+        let Some(session) = self.store.session(tenant, id) else { return };
+        let until = away::holds_until(&self.settings.policy, &session, found.recovery.plan, trigger.at());
         let until = found.until.map_or(until, |believed| believed.min(until));
         let advice = Advice::Recovery(Box::new(found.recovery));
-        if let Some(suggestion) = self.compose(step, tenant, id, by_event(kind, stamp), advice, found.score, until) {
+        if let Some(suggestion) = self.compose(step, tenant, id, trigger.clone(), advice, found.score, until) {
             self.open(step, suggestion);
         }
     }
@@ -236,7 +247,7 @@ impl Engine {
             }
             let until = found.until.map_or(until, |believed| believed.min(until));
             let advice = Advice::Transfer(Box::new(found.transfer));
-            let trigger = by_event(kind, stamp);
+            let trigger = Trigger::by_event(kind, stamp);
             if let Some(suggestion) = self.compose(step, tenant, id, trigger, advice, found.score, until) {
                 self.open(step, suggestion);
             }
@@ -270,11 +281,6 @@ impl Engine {
             delivery: Delivery::Stream,
         })
     }
-}
-
-/// A trigger set off by an event.
-fn by_event(kind: TriggerKind, stamp: &Stamp) -> Trigger {
-    Trigger { kind, event_id: Some(stamp.event_id.clone()), occurred_at: Some(stamp.at), due_at: None }
 }
 
 /// A recovery of the session from itself.

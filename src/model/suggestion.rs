@@ -7,6 +7,7 @@ use super::ids::{Name, SessionId, SuggestionId, TenantId, UserId};
 use super::kv::{Adapter, CacheIdentity, KvCopy, Residency};
 use super::position::Position;
 use super::session::TriggerKind;
+use super::stamp::Stamp;
 use super::time::EventTime;
 
 pub use super::plans::*;
@@ -61,6 +62,23 @@ pub struct Trigger {
     pub occurred_at: Option<EventTime>,
     /// The deadline, if one fired.
     pub due_at: Option<EventTime>,
+}
+
+impl Trigger {
+    /// One that an event set off.
+    pub fn by_event(kind: TriggerKind, stamp: &Stamp) -> Trigger {
+        Trigger { kind, event_id: Some(stamp.event_id.clone()), occurred_at: Some(stamp.at), due_at: None }
+    }
+
+    /// One that a deadline set off.
+    pub fn by_deadline(kind: TriggerKind, due: EventTime) -> Trigger {
+        Trigger { kind, event_id: None, occurred_at: None, due_at: Some(due) }
+    }
+
+    /// When it was set off; the earliest instant if nothing tells.
+    pub fn at(&self) -> EventTime {
+        self.occurred_at.or(self.due_at).unwrap_or(EventTime::MIN)
+    }
 }
 
 /// A recovery: what to restore, from where, what it saves.

@@ -56,6 +56,9 @@ pub fn history(kind: History, most: usize) -> impl Strategy<Value = Vec<Value>> 
             clock += if passes { offset.max(0) } else { 0 };
             let at = if passes { clock + offset.min(0) } else { BASE + offset.rem_euclid(20) * 1000 };
             event.insert("occurred_at".into(), json!(at));
+            if let Some(back) = event.remove("back_after").and_then(|v| v.as_i64()) {
+                event.insert("expected_resume_at".into(), json!(at + back));
+            }
             event.insert("event_id".into(), json!(format!("e-{number}")));
             if broadcast(&event) {
                 event.insert("tenant_id".into(), json!("*"));
@@ -220,6 +223,8 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
         json!({"type": "adapter_deactivated", "adapter_id": "a-1"}),
         json!({"type": "adapter_deactivated", "adapter_id": "a-2"}),
         json!({"type": "session_paused", "reason": "tool_call"}),
+        json!({"type": "session_paused", "reason": "tool_call", "back_after": 20_000}),
+        json!({"type": "session_paused", "reason": "awaiting_approval", "back_after": 200_000}),
         json!({"type": "session_interrupted", "reason": "client_disconnect"}),
         json!({"type": "session_interrupted", "reason": "worker_lost", "last_good_turn": 2}),
         json!({"type": "session_ended", "reason": "completed"}),

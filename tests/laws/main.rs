@@ -135,6 +135,8 @@ fn the_histories_reach_what_the_laws_are_about() {
         "recovery context_only open",
         "recovery context_only revoked",
         "recovery restore_kv closed",
+        "recovery retain open",
+        "recovery prefetch open",
         "transfer refer_context open",
         "transfer use_adapter open",
         "transfer reuse_prefix open",

@@ -1,10 +1,12 @@
 //! Decides what to suggest. Reads state, changes none; the same functions answer queries and publish.
 
+pub mod away;
 pub mod cost;
 pub mod identity;
 pub mod own;
 pub mod prefix;
 pub mod recovery;
+pub mod rivals;
 pub mod score;
 pub mod transfer;
 

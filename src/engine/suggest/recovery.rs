@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::own::{self, Candidate};
+use super::rivals::{Nominee, Rivals};
 use super::score::{flag, pays, recency, score, turns};
-use super::{Scene, is_interrupted, prefix};
+use super::{Scene, away, is_interrupted, prefix};
 use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
-use crate::engine::packed::Seen;
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant, took_up};
 use crate::engine::view::{base_status, context_tokens, scope};
@@ -74,7 +74,10 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
         rejected.append(&mut own.recovery.rejected);
     }
     let prefix = by_prefix(scene, ask, asking, own.as_ref(), &mut rejected);
-    let mut candidates = others(scene, tenant, ask, asking, &mut rejected);
+    let mut candidates = match away::is_about_kv(ask.trigger) {
+        true => Vec::new(),
+        false => others(scene, tenant, ask, asking, &mut rejected),
+    };
     if let Some(prefix) = &prefix {
         candidates.retain(|c| c.recovery.source.session != prefix.recovery.source.session);
     }
@@ -95,6 +98,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let mut best = good.next()?;
     let alternative =
         |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
+    best.recovery.plan = away::plan(scene, ask.trigger, asking, &best.recovery)?;
     best.recovery.alternatives = good.take(MAX_ALTERNATIVES).map(alternative).collect();
     best.recovery.rejected = rejected;
     Some(best)
@@ -208,40 +212,6 @@ fn others(
         order.then_with(|| one.session.cmp(&two.session))
     });
     candidates
-}
-
-/// A session that is weighed.
-struct Nominee<'a> {
-    id: SessionId,
-    session: Seen<'a>,
-    similarity: Option<f64>,
-    declared: bool,
-    ended: bool,
-}
-
-/// The two nominees that are most likely to be meant: those of the largest cosines that did not end.
-struct Rivals<'a>([Option<(f64, &'a SessionId)>; 2]);
-
-impl<'a> Rivals<'a> {
-    fn of(nominees: &'a [Nominee<'_>]) -> Rivals<'a> {
-        let mut rivals = Rivals([None; 2]);
-        for nominee in nominees.iter().filter(|nominee| !nominee.ended) {
-            let Some(similarity) = nominee.similarity else { continue };
-            let [first, second] = &mut rivals.0;
-            if first.is_none_or(|(held, _)| similarity > held) {
-                (*second, *first) = (*first, Some((similarity, &nominee.id)));
-            } else if second.is_none_or(|(held, _)| similarity > held) {
-                *second = Some((similarity, &nominee.id));
-            }
-        }
-        rivals
-    }
-
-    /// How far a nominee's cosine is above that of its nearest rival.
-    fn margin(&self, nominee: &Nominee<'_>) -> Option<f64> {
-        let rival = self.0.iter().flatten().find(|(_, id)| **id != nominee.id)?;
-        Some(nominee.similarity? - rival.0)
-    }
 }
 
 /// Whether a session of the user may be considered at all: another one, that lets others profit, has turns
