@@ -43,6 +43,9 @@ pub enum FitError {
     /// All candidates are of one kind.
     #[error("nothing to fit: of {0} candidates weighed, {1} are what the session takes up; some must be and some not")]
     OneSided(usize, usize),
+    /// Every weight is kept.
+    #[error("nothing to fit: every weight is kept or of something that does not vary in this log")]
+    NothingLeft,
     /// The engine's score is not made as it is fitted here.
     #[error("the engine scores by another model than the one that is fitted: {0} where {1} was expected")]
     OtherModel(f64, f64),
@@ -58,8 +61,8 @@ struct Regression<'a> {
     right: &'a [bool],
 }
 
-/// Fits. `weights`: the names and values there are.
-pub fn fit(samples: &Samples, weights: &[(String, f64)]) -> Result<Fitted, FitError> {
+/// Fits. `weights`: the names and values there are; `keep`: names of those that stay as they are.
+pub fn fit(samples: &Samples, weights: &[(String, f64)], keep: &[String]) -> Result<Fitted, FitError> {
     let right = samples.right();
     let origins = right.iter().filter(|right| **right).count();
     if origins == 0 || origins == right.len() {
@@ -67,11 +70,15 @@ pub fn fit(samples: &Samples, weights: &[(String, f64)]) -> Result<Fitted, FitEr
     }
     let columns = samples.columns(weights);
     check_model(samples, &columns)?;
-    let (fitted, left): (Vec<_>, Vec<_>) = columns.iter().partition(|c| c.name == "bias" || c.varies());
+    let (fitted, left): (Vec<_>, Vec<_>) =
+        columns.iter().partition(|c| (c.name == "bias" || c.varies()) && !keep.contains(&c.name));
     let problem = Regression { fixed: sums(&left, right.len(), |column| column.weight), columns: fitted, right };
     let names: Vec<String> = problem.columns.iter().map(|c| c.name.clone()).collect();
     let before: Vec<f64> = problem.columns.iter().map(|c| c.weight).collect();
     let log_loss_before = problem.log_loss(&before) / right.len() as f64;
+    if names.is_empty() {
+        return Err(FitError::NothingLeft);
+    }
     let found = minimise(&problem, before).map_err(|e| FitError::Optimiser(e.to_string()))?;
     let found: Vec<f64> = found.into_iter().map(rounded).collect();
     let log_loss = [log_loss_before, problem.log_loss(&found) / right.len() as f64];
@@ -185,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_weights_behind_a_log_are_found_and_what_does_not_vary_is_left_alone() {
-        let found = fit(&samples(-3.0, 5.0, [1.0, 0.5]), &weights([1.0, 0.5, 4.0])).unwrap();
+        let found = fit(&samples(-3.0, 5.0, [1.0, 0.5]), &weights([1.0, 0.5, 4.0]), &[]).unwrap();
         assert_eq!(found.fitted, ["bias", "similarity"]);
         let [bias, similarity, declared] = &found.weights[..] else { panic!("three") };
         assert!((bias.1 + 3.0).abs() < 0.15 && (similarity.1 - 5.0).abs() < 0.25, "{found:?}");
@@ -194,11 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_stays() {
+        let (samples, keep) = (samples(-3.0, 5.0, [1.0, 0.5]), ["similarity".to_owned()]);
+        let found = fit(&samples, &weights([1.0, 0.5, 4.0]), &keep).unwrap();
+        assert_eq!((&found.fitted[..], found.weights[1].1), (&["bias".to_owned()][..], 0.5));
+        let all = ["bias", "similarity"].map(str::to_owned);
+        assert!(matches!(fit(&samples, &weights([1.0, 0.5, 4.0]), &all), Err(FitError::NothingLeft)));
+    }
+
+    #[test]
     fn what_cannot_be_fitted_is_refused() {
         let mut one_sided = Samples::default();
         one_sided.add(&Score::default(), false);
-        assert!(matches!(fit(&one_sided, &weights([0.0; 3])), Err(FitError::OneSided(1, 0))));
-        let other = fit(&samples(0.0, 1.0, [1.0, 0.5]), &weights([1.0, 0.6, 0.0]));
+        assert!(matches!(fit(&one_sided, &weights([0.0; 3]), &[]), Err(FitError::OneSided(1, 0))));
+        let other = fit(&samples(0.0, 1.0, [1.0, 0.5]), &weights([1.0, 0.6, 0.0]), &[]);
         assert!(matches!(other, Err(FitError::OtherModel(..))), "{other:?}");
     }
 

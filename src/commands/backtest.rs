@@ -48,6 +48,9 @@ pub struct Args {
     /// Fit the first policy's weights to the log, write the policy to this file, and score it, too
     #[arg(long, value_name = "FILE")]
     fit: Option<PathBuf>,
+    /// Weights that the fit leaves as they are, separated by commas: recency, where a log's times say nothing
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "fit")]
+    keep: Vec<String>,
     /// Score only the tenants of one half, by a hash of their names: fit on one, report on the other
     #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u32).range(0..=1))]
     half: Option<u32>,
@@ -63,6 +66,11 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.load(&[], Needs::Nothing)?;
     let policies = policies(args, &config)?;
+    let known = policies[0].1.weights();
+    if let Some(unknown) = args.keep.iter().find(|keep| known.iter().all(|(name, _)| name != *keep)) {
+        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(UsageError(format!("--keep: {unknown} is no weight; there are {}", names.join(", "))).into());
+    }
     let runs = 1 + policies.len() + usize::from(args.without_vectors) + usize::from(args.fit.is_some());
     let mut log = Log::open(args, &config, runs)?;
     let truth = log.truth()?;
@@ -79,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let (first_name, first) = &policies[0];
     let mut fit = None;
     if let (Some(path), Some(samples)) = (&args.fit, &samples) {
-        let found = backtest::fit(samples, &first.weights())?;
+        let found = backtest::fit(samples, &first.weights(), &args.keep)?;
         let fitted = first.with_weights(&found.weights)?;
         let tally = log.tally(&settings(&config, &fitted), options.clone(), &truth)?;
         figures.push(Figures::of(&path.display().to_string(), fitted.policy.floor, tally));

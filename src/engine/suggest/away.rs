@@ -5,7 +5,7 @@ use super::Scene;
 use crate::engine::settings::Policy;
 use crate::engine::store::Session;
 use crate::model::session::{Facets, LiveStatus, TriggerKind};
-use crate::model::suggestion::{Recovery, RecoveryPlan};
+use crate::model::suggestion::RecoveryPlan;
 use crate::model::time::EventTime;
 
 /// When a paused session said that it will be back.
@@ -27,28 +27,30 @@ pub fn is_about_kv(trigger: TriggerKind) -> bool {
     matches!(trigger, TriggerKind::SessionPaused | TriggerKind::Idle)
 }
 
-/// What the best recovery comes to while its session is away; `None`: nothing as yet.
-///
-/// Until a paused session is back, a hot copy is to be retained if that is not for too long, and any other one to be
-/// fetched if it is back soon; what was asked for is not put off. A pause and an idle deadline are about KV alone: nobody
-/// waits for a context.
-pub fn plan(
-    scene: &Scene<'_>,
-    trigger: TriggerKind,
-    asking: Option<&Session>,
-    best: &Recovery,
-) -> Option<RecoveryPlan> {
+/// What a plan comes to for a session that is away: what was asked for is not put off; else a hot copy is to be retained,
+/// and any other one to be fetched.
+pub fn plan(scene: &Scene<'_>, trigger: TriggerKind, asking: Option<&Session>, plan: RecoveryPlan) -> RecoveryPlan {
     let asked = matches!(trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
-    let holds_kv = matches!(best.plan, RecoveryPlan::ResumeInPlace | RecoveryPlan::RestoreKv);
-    if !holds_kv {
-        return (!is_about_kv(trigger)).then_some(best.plan);
+    let back = asking.and_then(|session| expected(&session.facets));
+    match plan {
+        _ if asked || back.is_none_or(|back| back <= scene.now) => plan,
+        RecoveryPlan::ResumeInPlace => RecoveryPlan::Retain,
+        RecoveryPlan::RestoreKv => RecoveryPlan::Prefetch,
+        other => other,
     }
-    let back = asking.and_then(|session| expected(&session.facets)).filter(|back| !asked && *back > scene.now);
-    let Some(back) = back else { return Some(best.plan) };
-    let (away, policy) = (back.since(scene.now), &scene.settings.policy);
-    match best.plan {
-        RecoveryPlan::ResumeInPlace => (away <= policy.retain_for).then_some(RecoveryPlan::Retain),
-        _ => (away <= policy.prefetch_lead).then_some(RecoveryPlan::Prefetch),
+}
+
+/// Whether it is time for a plan: to retain a copy, if that is not for too long; to fetch one, if the session is back soon.
+/// A pause and an idle deadline are about KV alone: nobody waits for a context.
+pub fn is_time(scene: &Scene<'_>, trigger: TriggerKind, asking: Option<&Session>, plan: RecoveryPlan) -> bool {
+    let policy = &scene.settings.policy;
+    let back_within =
+        |span| asking.and_then(|session| expected(&session.facets)).is_some_and(|back| back.since(scene.now) <= span);
+    match plan {
+        RecoveryPlan::Retain => back_within(policy.retain_for),
+        RecoveryPlan::Prefetch => back_within(policy.prefetch_lead),
+        RecoveryPlan::ResumeInPlace | RecoveryPlan::RestoreKv => true,
+        _ => !is_about_kv(trigger),
     }
 }
 

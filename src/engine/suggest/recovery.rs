@@ -83,7 +83,10 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     }
     // What a session holds itself restores it, or an exact prefix if that saves more; others only stand in for it.
     let saved = |c: &Option<Candidate>| c.as_ref().and_then(|c| c.recovery.estimate).map_or(0.0, |e| e.saved_ms);
-    let kv = if saved(&prefix) > saved(&own) { [prefix, own] } else { [own, prefix] };
+    let mut kv = if saved(&prefix) > saved(&own) { [prefix, own] } else { [own, prefix] };
+    for candidate in kv.iter_mut().flatten() {
+        candidate.recovery.plan = away::plan(scene, ask.trigger, asking, candidate.recovery.plan);
+    }
     scene.observer.recovery(ask, kv.iter().flatten().chain(&candidates), &rejected);
     let ranked = kv.into_iter().flatten().chain(candidates);
     let policy = &scene.settings.policy;
@@ -98,7 +101,9 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     let mut best = good.next()?;
     let alternative =
         |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
-    best.recovery.plan = away::plan(scene, ask.trigger, asking, &best.recovery)?;
+    if !away::is_time(scene, ask.trigger, asking, best.recovery.plan) {
+        return None;
+    }
     best.recovery.alternatives = good.take(MAX_ALTERNATIVES).map(alternative).collect();
     best.recovery.rejected = rejected;
     Some(best)
