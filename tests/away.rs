@@ -149,3 +149,11 @@ fn an_interrupted_session_is_told_of_once() {
     let log = [begun("warm"), vec![(10, broken_off), (1811, tick())]].concat();
     assert_eq!(published(&log), ["10: session_interrupted restore_kv open due - until 610"]);
 }
+
+#[test]
+fn nothing_holds_longer_than_its_session_is_waited_for() {
+    let started = event("session_started", json!({"idle_timeout_ms": 60_000}));
+    let broken_off = event("session_interrupted", json!({"reason": "client_disconnect"}));
+    let log = [vec![(0, started), (1, turn(1)), (1, placed("warm"))], vec![(10, broken_off)]].concat();
+    assert_eq!(published(&log), ["10: session_interrupted restore_kv open due - until 70"]);
+}

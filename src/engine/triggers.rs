@@ -215,7 +215,7 @@ impl Engine {
             return;
         }
         let Some(session) = self.store.session(tenant, id) else { return };
-        let until = away::holds_until(&self.settings.policy, &session, found.recovery.plan, trigger.at());
+        let until = away::holds_until(&self.settings, &session, found.recovery.plan, trigger.at());
         let until = found.until.map_or(until, |believed| believed.min(until));
         let advice = Advice::Recovery(Box::new(found.recovery));
         if let Some(suggestion) = self.compose(step, tenant, id, trigger.clone(), advice, found.score, until) {

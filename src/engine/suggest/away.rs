@@ -2,8 +2,9 @@
 //! is while that is cheap, and brought back shortly before it returns.
 
 use super::Scene;
-use crate::engine::settings::Policy;
+use crate::engine::settings::{EngineSettings, Policy};
 use crate::engine::store::Session;
+use crate::engine::view;
 use crate::model::session::{Facets, LiveStatus, TriggerKind};
 use crate::model::suggestion::RecoveryPlan;
 use crate::model::time::EventTime;
@@ -55,10 +56,14 @@ pub fn is_time(scene: &Scene<'_>, trigger: TriggerKind, asking: Option<&Session>
 }
 
 /// Until when a recovery holds that was found at an instant: one that makes ready for a return, as long after that as it
-/// was made before.
-pub fn holds_until(policy: &Policy, asking: &Session, plan: RecoveryPlan, at: EventTime) -> EventTime {
+/// was made before; any other one no longer than its session is waited for.
+pub fn holds_until(settings: &EngineSettings, asking: &Session, plan: RecoveryPlan, at: EventTime) -> EventTime {
     match (plan, expected(&asking.facets)) {
-        (RecoveryPlan::Retain | RecoveryPlan::Prefetch, Some(back)) => back.plus(policy.prefetch_lead),
-        _ => at.plus(policy.valid_for),
+        (RecoveryPlan::Retain | RecoveryPlan::Prefetch, Some(back)) => back.plus(settings.policy.prefetch_lead),
+        _ => {
+            let valid = at.plus(settings.policy.valid_for);
+            let idle = view::expires_at(&asking.facets, settings).filter(|idle| *idle > at);
+            idle.map_or(valid, |idle| idle.min(valid))
+        }
     }
 }
