@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic};
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Topic};
+use rekindle::model::position::PartitionId;
 use rekindle::model::verdict::Verdict;
 use serde_json::{Value, json};
+
+mod records;
+
+use records::record;
 
 const BASE: i64 = 1_762_340_000_000;
 
@@ -24,14 +28,7 @@ fn published(events: &[(i64, Value)]) -> Vec<String> {
             event.as_object_mut().unwrap().entry(name).or_insert(value.clone());
         }
         let text = event.to_string();
-        let record = Record {
-            position: Position { partition: PartitionId(0), offset: Offset(at as i64) },
-            timestamp: None,
-            key: None,
-            value: Some(text.as_bytes()),
-            traceparent: None,
-            writer: None,
-        };
+        let record = record(at as i64, &text);
         assert_eq!(engine.process(record, &mut effects), Verdict::Applied, "{text}");
         for record in effects.stream().filter(|record| record.topic == Topic::Recovery) {
             let OutValue::Json(text) = record.value else { panic!("JSON") };

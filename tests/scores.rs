@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use rekindle::engine::suggest::score::{pays, shares};
-use rekindle::engine::{Effects, Engine, EngineSettings, Record};
+use rekindle::engine::{Effects, Engine, EngineSettings};
 use rekindle::model::ids::{Name, SessionId, TenantId};
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::position::PartitionId;
 use rekindle::model::score::{Features, Score};
 use rekindle::model::suggestion::{Estimate, EstimateBasis};
 use rekindle::model::verdict::Verdict;
 use serde_json::{Value, json};
+
+mod records;
+
+use records::record;
 
 const BASE: i64 = 1_762_340_000_000;
 
@@ -23,14 +27,7 @@ fn replayed(events: &[Value]) -> Engine {
         let fixed = json!({"event_id": format!("e-{at}"), "tenant_id": "t", "occurred_at": BASE + 1000 * at as i64});
         event.as_object_mut().unwrap().extend(fixed.as_object().unwrap().clone());
         let text = event.to_string();
-        let record = Record {
-            position: Position { partition: PartitionId(0), offset: Offset(at as i64) },
-            timestamp: None,
-            key: None,
-            value: Some(text.as_bytes()),
-            traceparent: None,
-            writer: None,
-        };
+        let record = record(at as i64, &text);
         assert_eq!(engine.process(record, &mut effects), Verdict::Applied, "{text}");
     }
     engine

@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, Record, SearchFilter, Topic, encode};
+use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, SearchFilter, Topic, encode};
 use rekindle::model::ids::{Name, SessionId, TenantId, UserId};
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::position::PartitionId;
 use rekindle::model::vector::UnitVector;
 use rekindle::model::verdict::{RejectReason, Verdict};
 use serde_json::{Value, json};
+
+mod records;
+
+use records::record;
 
 const BASE: i64 = 1_762_340_000_000;
 const DIM: usize = 6;
@@ -27,14 +31,7 @@ impl Bench {
 
     fn send(&mut self, event: &Value) -> Verdict {
         let bytes = event.to_string();
-        let record = Record {
-            position: Position { partition: PartitionId(0), offset: Offset(self.offset) },
-            timestamp: None,
-            key: None,
-            value: Some(bytes.as_bytes()),
-            traceparent: None,
-            writer: None,
-        };
+        let record = record(self.offset, &bytes);
         self.offset += 1;
         self.effects.clear();
         self.engine.process(record, &mut self.effects)

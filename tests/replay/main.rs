@@ -5,10 +5,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, encode};
+use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Topic, encode};
 use rekindle::model::ids::Name;
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::position::PartitionId;
 use rekindle::model::verdict::Verdict;
+
+#[path = "../records/mod.rs"]
+mod records;
+
+use records::record;
 use serde_json::Value;
 
 fn settings() -> EngineSettings {
@@ -22,14 +27,7 @@ fn replay(log: &str) -> String {
     let mut out = String::new();
     let lines = log.lines().filter(|line| !line.is_empty() && !line.starts_with("//"));
     for (offset, line) in lines.enumerate() {
-        let record = Record {
-            position: Position { partition: PartitionId(0), offset: Offset(offset as i64) },
-            timestamp: None,
-            key: None,
-            value: Some(line.as_bytes()),
-            traceparent: None,
-            writer: None,
-        };
+        let record = record(offset as i64, line);
         let verdict = engine.process(record, &mut effects);
         if verdict != Verdict::Applied {
             let rejected = matches!(verdict, Verdict::Rejected(_));
