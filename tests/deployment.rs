@@ -92,6 +92,7 @@ fn the_dashboard_shows_what_operators_rely_on() {
         "rekindle_consumer_lag_records",
         "rekindle_restore_progress_ratio",
         "rekindle_saved_seconds_total",
+        "rekindle_predicted_saved_seconds_total",
         "rekindle_gapped_sessions",
     ] {
         assert!(dashboard.contains(name), "no panel shows {name}");

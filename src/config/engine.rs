@@ -153,6 +153,11 @@ fn cost(r: &mut Reader<'_>, namespace: &str, default: &CostRates) -> CostRates {
             default.prefill_tokens_per_s,
             RATES,
         ),
+        prefill_ms_per_token2: r.float(
+            &["cost", namespace, "prefill_ms_per_token2"],
+            default.prefill_ms_per_token2,
+            0.0..=1e3,
+        ),
         bytes_per_token: r.float(&["cost", namespace, "bytes_per_token"], default.bytes_per_token, RATES),
         hot: tier(r, "hot", default.hot),
         warm: tier(r, "warm", default.warm),

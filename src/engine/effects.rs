@@ -61,8 +61,12 @@ pub enum Notice {
     Suggestion(&'static str, &'static str, &'static str),
     /// A suggestion's life ended: plan, outcome.
     Outcome(&'static str, Outcome),
-    /// Time saved, as reported or estimated, in ms; with its basis (`reported` or `estimated`).
+    /// Time saved, in ms, with its basis: `reported` or `inferred`.
     Saved(f64, &'static str),
+    /// Time that was predicted to be saved, in ms, where the time saved is known; with the basis of that.
+    Predicted(f64, &'static str),
+    /// Time of a restore by the predicted one.
+    Restore(f64),
     /// An event named another user than the session's.
     UserConflict,
     /// Old prefix segments were dropped for room.

@@ -75,6 +75,9 @@ impl Engine {
             for worker in self.workers.forget_tenant(tenant) {
                 self.drop_row(step, &BookKey::Worker(Some(tenant.clone()), worker));
             }
+            for key in self.calibrations.forget_tenant(tenant) {
+                self.drop_row(step, &key);
+            }
         }
         let sessions = victims.into_iter().map(|id| (tenant.clone(), id)).collect();
         self.fan_out(step, &WorkTask::Erase, sessions);

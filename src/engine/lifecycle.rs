@@ -11,11 +11,9 @@ use crate::engine::store::{Due, Store};
 use crate::engine::view::scope;
 use crate::engine::write::sure;
 use crate::engine::{Notice, OutValue, Topic};
-use crate::model::event::{ResumeOutcome, Resumed, TransferScope};
+use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
-use crate::model::suggestion::{
-    Actual, Advice, MatchBasis, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion, TransferPlan,
-};
+use crate::model::suggestion::{Advice, MatchBasis, Outcome, Publication, RevokeReason, Suggestion, TransferPlan};
 
 impl Engine {
     /// Opens a suggestion, unless it is outdated already or the same one is open. An open recovery of the
@@ -134,39 +132,6 @@ impl Engine {
         !ids.is_empty()
     }
 
-    /// Closes what a resumed session acted on: the suggestion it names, else its open recovery. If it names
-    /// one that is not open, the open recovery no longer holds.
-    pub(super) fn close_by_outcome(
-        &mut self,
-        step: &mut Step<'_>,
-        tenant: &TenantId,
-        session: &SessionId,
-        resumed: &Resumed,
-    ) {
-        let recovery = |s: &Suggestion| matches!(s.advice, Advice::Recovery(_));
-        let closed = match &resumed.suggestion_id {
-            Some(named) => self.open_of(tenant, session, |s| s.id == *named),
-            None => self.open_of(tenant, session, recovery),
-        };
-        for id in closed {
-            let recompute = self.store.tenants.get(tenant).and_then(|t| match &t.open.get(&id)?.advice {
-                Advice::Recovery(r) => r.estimate.map(|e| e.recompute_ms),
-                Advice::Transfer(_) => None,
-            });
-            let saved = recompute.zip(resumed.restore_ms).map(|(recompute, restore)| recompute - restore);
-            let actual = Actual {
-                restored_tokens: resumed.restored_tokens,
-                recomputed_tokens: resumed.recomputed_tokens,
-                restore_ms: resumed.restore_ms,
-                ttft_ms: resumed.ttft_ms,
-                saved_ms: saved.map(crate::engine::suggest::cost::round),
-                basis: OutcomeBasis::Reported,
-            };
-            self.retire(step, tenant, &id, &Publication::Closed(outcome(resumed.outcome), actual));
-        }
-        self.revoke(step, tenant, session, RevokeReason::Resumed, recovery);
-    }
-
     /// Revokes open suggestions, to this session or drawn on it, that its scope or user no longer allows.
     pub(super) fn recheck_consent(&mut self, step: &mut Step<'_>, tenant_id: &TenantId, session: &SessionId) {
         let Some(tenant) = self.store.tenants.get(tenant_id) else { return };
@@ -264,14 +229,5 @@ impl Store {
             self.spanning.deadlines.remove(&(until, tenant_id.clone(), suggestion.session.clone(), due));
         }
         Some(suggestion)
-    }
-}
-
-fn outcome(reported: ResumeOutcome) -> Outcome {
-    match reported {
-        ResumeOutcome::Restored => Outcome::Restored,
-        ResumeOutcome::Partial => Outcome::Partial,
-        ResumeOutcome::Failed => Outcome::Failed,
-        ResumeOutcome::Ignored => Outcome::Ignored,
     }
 }

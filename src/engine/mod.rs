@@ -8,6 +8,7 @@ mod adopt;
 mod ahead;
 pub mod annals;
 mod apply;
+mod calibration;
 mod chains;
 mod deadlines;
 mod decisions;
@@ -24,6 +25,7 @@ pub mod ledger;
 mod lifecycle;
 pub mod listings;
 mod observer;
+mod outcomes;
 mod packed;
 #[cfg(test)]
 mod packed_tests;

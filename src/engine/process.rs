@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::engine::annals::Annals;
+use crate::engine::calibration::Calibrations;
 use crate::engine::effects::{Effects, OutValue, Topic};
 use crate::engine::encode::keys::BookKey;
 use crate::engine::encode::{self, Row};
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(super) store: Store,
     pub(super) workers: Workers,
     pub(super) adapters: BTreeMap<Name, AdapterRow>,
+    pub(super) calibrations: Calibrations,
     pub(super) markers: HashMap<BookKey, ErasureMarker>,
     pub(super) marker_deadlines: BTreeSet<(EventTime, BookKey)>,
     pub(super) graves: HashMap<(TenantId, SessionId), Grave>,
@@ -70,6 +72,7 @@ impl Engine {
             store: Store::default(),
             workers: Workers::default(),
             adapters: BTreeMap::new(),
+            calibrations: Calibrations::default(),
             markers: HashMap::new(),
             marker_deadlines: BTreeSet::new(),
             graves: HashMap::new(),
@@ -182,6 +185,7 @@ impl Engine {
             store: &self.store,
             workers: &self.workers,
             adapters: &self.adapters,
+            calibrations: &self.calibrations,
             now: self.stream_time,
             observer: &self.observer,
         }

@@ -219,6 +219,11 @@ impl Restoring {
                 (BookKey::Adapter(adapter), Row::Adapter(row)) => {
                     engine.adapters.insert(adapter, row);
                 }
+                (BookKey::Calibration(tenant, rate, namespace), Row::Calibration(row))
+                    if rate == row.rate && namespace == row.namespace =>
+                {
+                    engine.calibrations.put(tenant, row);
+                }
                 (marked @ BookKey::Erased(_), Row::Erased(marker)) => engine.note_marker(marked, marker),
                 (BookKey::Prefix(tenant, id, ..), Row::Prefix(row)) => {
                     let held = engine.store.tenants.get_mut(&tenant).and_then(|tenant| tenant.packed.get_mut(&id));

@@ -89,6 +89,8 @@ pub struct Policy {
 pub struct CostRates {
     /// Prefill rate, tokens a second, > 0.
     pub prefill_tokens_per_s: f64,
+    /// What attention adds to the prefill of a whole context, ms by the square of its tokens, ≥ 0.
+    pub prefill_ms_per_token2: f64,
     /// KV bytes a token at full precision, > 0.
     pub bytes_per_token: f64,
     /// Copies in accelerator memory.
@@ -163,7 +165,13 @@ impl CostRates {
     fn numbers(&self) -> impl Iterator<Item = f64> {
         let tiers = [self.hot, self.warm, self.cold];
         let moved = tiers.into_iter().flat_map(|tier| [tier.ms, tier.bytes_per_s.unwrap_or(f64::INFINITY)]);
-        [self.prefill_tokens_per_s, self.bytes_per_token].into_iter().chain(moved)
+        [self.prefill_tokens_per_s, self.prefill_ms_per_token2, self.bytes_per_token].into_iter().chain(moved)
+    }
+
+    /// Digest of all of them, by their bits.
+    pub fn digest(&self) -> u64 {
+        let bytes: Vec<u8> = self.numbers().flat_map(|x| x.to_bits().to_le_bytes()).collect();
+        xxhash_rust::xxh3::xxh3_64(&bytes)
     }
 }
 
@@ -214,6 +222,7 @@ impl Default for CostRates {
     fn default() -> Self {
         CostRates {
             prefill_tokens_per_s: 8000.0,
+            prefill_ms_per_token2: 0.0,
             bytes_per_token: 131_072.0,
             hot: TierRates { ms: 1.0, bytes_per_s: None },
             warm: TierRates { ms: 10.0, bytes_per_s: Some(10e9) },

@@ -81,6 +81,7 @@ struct PolicyText {
 #[serde(deny_unknown_fields)]
 struct CostText {
     prefill_tokens_per_s: Exact,
+    prefill_ms_per_token2: Exact,
     bytes_per_token: Exact,
     hot: TierText,
     warm: TierText,
@@ -239,13 +240,14 @@ fn weights(text: &BTreeMap<String, Exact>) -> Result<Weights, UnknownSettings> {
 
 impl From<&CostRates> for CostText {
     fn from(rates: &CostRates) -> CostText {
-        let CostRates { prefill_tokens_per_s, bytes_per_token, hot, warm, cold } = rates;
+        let CostRates { prefill_tokens_per_s, prefill_ms_per_token2, bytes_per_token, hot, warm, cold } = rates;
         let tier = |TierRates { ms, bytes_per_s }: &TierRates| TierText {
             ms: Exact(*ms),
             bytes_per_s: bytes_per_s.map(Exact),
         };
         CostText {
             prefill_tokens_per_s: Exact(*prefill_tokens_per_s),
+            prefill_ms_per_token2: Exact(*prefill_ms_per_token2),
             bytes_per_token: Exact(*bytes_per_token),
             hot: tier(hot),
             warm: tier(warm),
@@ -259,6 +261,7 @@ impl CostText {
         let tier = |tier: &TierText| TierRates { ms: tier.ms.0, bytes_per_s: tier.bytes_per_s.map(|x| x.0) };
         CostRates {
             prefill_tokens_per_s: self.prefill_tokens_per_s.0,
+            prefill_ms_per_token2: self.prefill_ms_per_token2.0,
             bytes_per_token: self.bytes_per_token.0,
             hot: tier(&self.hot),
             warm: tier(&self.warm),

@@ -32,9 +32,8 @@ impl Engine {
         }
         match body {
             SessionBody::Resumed(resumed) if change.any => self.close_by_outcome(step, tenant, id, resumed),
-            SessionBody::Turn(_) if change.status && told.had_open => {
-                let over = |s: &Suggestion| is_own(s, id) && s.trigger.occurred_at.is_none_or(|at| at <= stamp.at);
-                self.revoke(step, tenant, id, RevokeReason::Resumed, over);
+            SessionBody::Turn(turn) if change.status && told.had_open => {
+                self.close_by_turn(step, tenant, id, stamp, turn);
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::fold::{active_adapter, gaps};
 use crate::engine::settings::EngineSettings;
-use crate::engine::suggest::cost;
+use crate::engine::suggest::cost::Costs;
 use crate::engine::workers::Workers;
 use crate::model::event::{InterruptReason, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId};
@@ -115,7 +115,8 @@ impl Lens<'_> {
         let mut copies: Vec<_> = facets.placements.values().filter_map(alive).collect();
         let tokens = context_tokens(facets).unwrap_or(0);
         copies.sort_by(|a, b| {
-            let ready = |copy| cost::ready_ms(self.settings, copy, tokens);
+            let ready =
+                |copy: &Arc<KvCopy>| Costs::configured(self.settings, &copy.cache.namespace).ready_ms(copy, tokens);
             ready(a).total_cmp(&ready(b)).then_with(|| a.tier.cmp(&b.tier)).then_with(|| a.place().cmp(&b.place()))
         });
         let residency = (!copies.is_empty()).then_some(Residency::Reported);

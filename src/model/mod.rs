@@ -28,6 +28,7 @@ macro_rules! words {
 
 pub mod bookkeeping;
 mod broadcast;
+pub mod calibration;
 pub mod event;
 pub mod ids;
 pub mod kv;

@@ -20,13 +20,14 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Publication statuses, as `rekindle_suggestions_total` labels them.
 const PUBLICATION_STATUSES: [&str; 3] = ["open", "revoked", "closed"];
 /// Bases of saved time.
-pub(super) const SAVED_BASES: [&str; 2] = ["reported", "estimated"];
+pub(super) const SAVED_BASES: [&str; 2] = ["reported", "inferred"];
 
 const LATENCY_BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 const SEARCH_BUCKETS: [f64; 12] =
     [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25];
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0, 1000.0];
+const RATIO_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.25, 2.0, 4.0, 10.0, 20.0, 50.0];
 const RESTORE_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
 
 /// How an attempt to publish a batch ended.
@@ -97,6 +98,8 @@ pub struct Metrics {
     pub(super) outcomes: IntCounterVec,
     pub(super) saved_seconds: CounterVec,
     pub(super) lost_seconds: CounterVec,
+    pub(super) predicted_seconds: CounterVec,
+    pub(super) restore_ratio: Histogram,
     pub(super) transactions: IntCounterVec,
     pub(super) event_to_commit: Histogram,
     pub(super) search: Histogram,
@@ -132,6 +135,17 @@ impl Metrics {
             outcomes: counters(r, "outcomes_total", "Suggestions whose life ended.", &["plan", "outcome"]),
             saved_seconds: seconds(r, "saved_seconds_total", "Time saved by suggestions that were acted on."),
             lost_seconds: seconds(r, "lost_seconds_total", "Time suggestions cost beyond computing anew."),
+            predicted_seconds: seconds(
+                r,
+                "predicted_saved_seconds_total",
+                "Time that suggestions were predicted to save, where the time saved is known.",
+            ),
+            restore_ratio: histogram(
+                r,
+                "restore_actual_to_predicted_ratio",
+                "Reported time of a restore by the predicted one.",
+                &RATIO_BUCKETS,
+            ),
             transactions: counters(r, "transactions_total", "Attempts to publish a batch by result.", &["result"]),
             event_to_commit: histogram(
                 r,
@@ -195,6 +209,7 @@ impl Metrics {
         for basis in SAVED_BASES {
             self.saved_seconds.with_label_values(&[basis]);
             self.lost_seconds.with_label_values(&[basis]);
+            self.predicted_seconds.with_label_values(&[basis]);
         }
         for result in TransactionResult::ALL {
             self.transactions.with_label_values(&[result.label()]);

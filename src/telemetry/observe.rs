@@ -53,6 +53,10 @@ impl Metrics {
                 let counter = if *ms < 0.0 { &self.lost_seconds } else { &self.saved_seconds };
                 counter.with_label_values(&[basis]).inc_by(ms.abs() / 1000.0);
             }
+            Notice::Predicted(ms, basis) => {
+                self.predicted_seconds.with_label_values(&[basis]).inc_by(ms.max(0.0) / 1000.0)
+            }
+            Notice::Restore(ratio) => self.restore_ratio.observe(*ratio),
             Notice::UserConflict => self.user_conflicts.inc(),
             Notice::PrefixOverflow => self.prefix_overflows.inc(),
             Notice::Forgotten => self.forgotten.inc(),

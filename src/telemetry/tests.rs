@@ -30,6 +30,9 @@ fn every_name_of_the_contract_is_there_before_anything_happened() {
         "rekindle_consumer_lag_records{partition=\"3\"}",
         "rekindle_restore_progress_ratio{partition=\"3\"}",
         "rekindle_saved_seconds_total{basis=\"reported\"}",
+        "rekindle_saved_seconds_total{basis=\"inferred\"}",
+        "rekindle_predicted_saved_seconds_total{basis=\"inferred\"}",
+        "rekindle_restore_actual_to_predicted_ratio_count",
         "rekindle_gapped_sessions",
         "rekindle_ticks_total{result=\"failed\"}",
     ] {
@@ -46,6 +49,8 @@ fn what_is_counted_shows_under_its_labels() {
     metrics.notice(&Notice::Outcome("restore_kv", Outcome::Failed));
     metrics.notice(&Notice::Saved(1500.0, "reported"));
     metrics.notice(&Notice::Saved(-250.0, "reported"));
+    metrics.notice(&Notice::Predicted(2000.0, "reported"));
+    metrics.notice(&Notice::Restore(0.75));
     metrics.transaction(TransactionResult::Unknown, std::time::Duration::from_millis(4));
     metrics.event_to_commit(-3.0);
     for (series, expected) in [
@@ -55,6 +60,8 @@ fn what_is_counted_shows_under_its_labels() {
         ("rekindle_outcomes_total{outcome=\"failed\",plan=\"restore_kv\"}", 1.0),
         ("rekindle_saved_seconds_total{basis=\"reported\"}", 1.5),
         ("rekindle_lost_seconds_total{basis=\"reported\"}", 0.25),
+        ("rekindle_predicted_saved_seconds_total{basis=\"reported\"}", 2.0),
+        ("rekindle_restore_actual_to_predicted_ratio_sum", 0.75),
         ("rekindle_transactions_total{result=\"unknown\"}", 1.0),
         ("rekindle_event_to_commit_seconds_sum", 0.0),
     ] {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::events::{BASE, chain, compact, context, worker};
+use super::events::{BASE, chain, context, worker};
+use super::measured::{resumed, told, with_told};
 
 /// What has a session hold KV that begins like others', or ask for it.
 pub fn alike() -> impl Strategy<Value = Value> {
@@ -21,16 +22,17 @@ pub fn alike() -> impl Strategy<Value = Value> {
             "worker": worker, "cache": cache(),
         })
     });
-    let turn = (1u32..6, chain(), prop::option::of(copy), prop::option::of(context())).prop_map(
-        move |(turn, prefix, copy, context)| {
-            compact(json!({
+    let turn = (1u32..6, chain(), prop::option::of(copy), prop::option::of(context()), told()).prop_map(
+        move |(turn, prefix, copy, context, told)| {
+            let turn = json!({
                 "type": "turn_completed", "turn": turn, "input_tokens": 1500, "output_tokens": 10, "cache": cache(),
                 "prefix": prefix, "kv_cache": copy, "context": context,
-            }))
+            });
+            with_told(turn, told)
         },
     );
     let request = chain().prop_map(|prefix| json!({"type": "resume_requested", "prefix": prefix}));
     let evicted = json!({"type": "kv_cache_evicted", "reason": "capacity", "remaining_tokens": 300});
     let gone = select(vec![evicted, json!({"type": "session_interrupted", "reason": "worker_lost"})]);
-    prop_oneof![4 => started, 8 => turn, 3 => request, 1 => changed, 2 => gone]
+    prop_oneof![4 => started, 8 => turn, 3 => request, 1 => changed, 2 => gone, 3 => resumed()]
 }

@@ -113,7 +113,7 @@ fn is_sound(suggestion: &Suggestion) -> bool {
     match &suggestion.advice {
         Advice::Recovery(r) if r.source.session == suggestion.session => r.basis != MatchBasis::Prefix,
         Advice::Recovery(r) => {
-            let kv = matches!(r.plan, RecoveryPlan::RestoreKv | RecoveryPlan::ResumeInPlace);
+            let kv = !matches!(r.plan, RecoveryPlan::ContextOnly | RecoveryPlan::AdapterOnly);
             kv == (r.basis == MatchBasis::Prefix) && kv == r.source.kv_cache.is_some()
         }
         Advice::Transfer(t) => (t.plan == TransferPlan::ReusePrefix) == t.prefix.is_some(),

@@ -8,6 +8,7 @@ use rekindle::model::time::Millis;
 use serde_json::{Value, json};
 
 use super::alike::alike;
+use super::measured::{measured, resumed, told, with_told};
 
 pub(super) const BASE: i64 = 1_762_340_000_000;
 const DIM: usize = 8;
@@ -19,6 +20,8 @@ pub enum History {
     WithoutErasure,
     /// Sessions that begin alike and hold KV: what may be drawn on by its prefix comes, goes and is forbidden.
     Alike,
+    /// Sessions that hold KV, are broken off and go on, and tell how long that took.
+    Measured,
     /// Everything, over a time in which sessions idle, suggestions lapse and sessions are forgotten.
     Whole,
 }
@@ -56,9 +59,8 @@ pub fn history(kind: History, most: usize) -> impl Strategy<Value = Vec<Value>> 
             clock += if passes { offset.max(0) } else { 0 };
             let at = if passes { clock + offset.min(0) } else { BASE + offset.rem_euclid(20) * 1000 };
             event.insert("occurred_at".into(), json!(at));
-            if let Some(back) = event.remove("back_after").and_then(|v| v.as_i64()) {
-                event.insert("expected_resume_at".into(), json!(at + back));
-            }
+            let back = event.remove("back_after").and_then(|v| v.as_i64());
+            event.extend(back.map(|back| ("expected_resume_at".to_owned(), json!(at + back))));
             event.insert("event_id".into(), json!(format!("e-{number}")));
             if broadcast(&event) {
                 event.insert("tenant_id".into(), json!("*"));
@@ -87,7 +89,9 @@ fn broadcast(event: &serde_json::Map<String, Value>) -> bool {
 fn envelope(kind: History) -> impl Strategy<Value = Value> {
     let step = match kind {
         History::WithoutErasure => (0i64..20).boxed(),
-        History::Alike => prop_oneof![8 => 0i64..20_000, 1 => -20_000i64..0, 1 => 0i64..600_000].boxed(),
+        History::Alike | History::Measured => {
+            prop_oneof![8 => 0i64..20_000, 1 => -20_000i64..0, 1 => 0i64..600_000].boxed()
+        }
         History::Whole => prop_oneof![
             8 => 0i64..60_000,
             2 => -200_000i64..0,
@@ -97,18 +101,22 @@ fn envelope(kind: History) -> impl Strategy<Value = Value> {
         .boxed(),
     };
     let producer = prop::option::of((1u64..3, 1u64..8));
-    (1..3u8, 1..5u8, prop::option::of(1..3u8), step, producer).prop_map(|(tenant, session, user, offset, producer)| {
-        let mut event = json!({
-            "tenant_id": format!("t-{tenant}"), "session_id": format!("s-{session}"), "offset": offset,
-        });
-        if let Some(user) = user {
-            event["user_id"] = json!(format!("u-{user}"));
-        }
-        if let Some((epoch, seq)) = producer {
-            event["producer"] = json!({"id": "gw", "epoch": epoch, "seq": seq});
-        }
-        event
-    })
+    // Of few sessions more is told of each.
+    let (tenants, sessions) = if kind == History::Measured { (1..2u8, 1..4u8) } else { (1..3, 1..5) };
+    (tenants, sessions, prop::option::of(1..3u8), step, producer).prop_map(
+        |(tenant, session, user, offset, producer)| {
+            let mut event = json!({
+                "tenant_id": format!("t-{tenant}"), "session_id": format!("s-{session}"), "offset": offset,
+            });
+            if let Some(user) = user {
+                event["user_id"] = json!(format!("u-{user}"));
+            }
+            if let Some((epoch, seq)) = producer {
+                event["producer"] = json!({"id": "gw", "epoch": epoch, "seq": seq});
+            }
+            event
+        },
+    )
 }
 
 fn vector() -> impl Strategy<Value = Value> {
@@ -197,13 +205,14 @@ fn turn() -> impl Strategy<Value = Value> {
         prop::option::of(copy()),
         adapter,
     );
-    (1u32..6, 100u64..3000, optional).prop_map(
-        |(turn, tokens, (worker, epoch, cache, prefix, context, copy, adapter))| {
-            compact(json!({
+    (1u32..6, 100u64..3000, optional, told()).prop_map(
+        |(turn, tokens, (worker, epoch, cache, prefix, context, copy, adapter), told)| {
+            let turn = json!({
                 "type": "turn_completed", "turn": turn, "input_tokens": tokens, "output_tokens": 10, "worker": worker,
                 "worker_epoch": epoch, "cache": cache, "prefix": prefix, "context": context, "kv_cache": copy,
                 "adapter": adapter,
-            }))
+            });
+            with_told(turn, told)
         },
     )
 }
@@ -222,7 +231,6 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
         json!({"type": "adapter_activated", "adapter_id": "a-1", "version": "1"}),
         json!({"type": "adapter_deactivated", "adapter_id": "a-1"}),
         json!({"type": "adapter_deactivated", "adapter_id": "a-2"}),
-        json!({"type": "session_paused", "reason": "tool_call"}),
         json!({"type": "session_paused", "reason": "tool_call", "back_after": 20_000}),
         json!({"type": "session_paused", "reason": "awaiting_approval", "back_after": 200_000}),
         json!({"type": "session_interrupted", "reason": "client_disconnect"}),
@@ -246,9 +254,6 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
         json!({"type": "adapter_retired", "adapter_id": "a-2"}),
         json!({"type": "tick"}),
     ]);
-    let resumed = (other(), select(vec!["restored", "partial", "failed", "ignored"])).prop_map(|(from, outcome)| {
-        compact(json!({"type": "session_resumed", "from_session_id": from, "outcome": outcome}))
-    });
     let request = (prop::option::of(context()), prop::option::of(cache()), prop::option::of(chain())).prop_map(
         |(context, cache, prefix)| {
             compact(json!({"type": "resume_requested", "context": context, "cache": cache, "prefix": prefix}))
@@ -259,13 +264,14 @@ fn body(kind: History) -> impl Strategy<Value = Value> {
     let changed = scope().prop_map(|scope| json!({"type": "transfer_scope_changed", "transfer_scope": scope}));
     let erased = select(vec!["session", "user", "tenant"]).prop_map(|s| json!({"type": "subject_erased", "scope": s}));
     let usual = prop_oneof![
-        4 => started, 8 => turn(), 8 => simple, 2 => told, 2 => resumed, 2 => request, 3 => placed,
+        4 => started, 8 => turn(), 8 => simple, 2 => told, 2 => resumed(), 2 => request, 3 => placed,
         3 => embedded, 1 => changed, 2 => snapshot(),
     ];
     match kind {
         History::WithoutErasure => usual.boxed(),
         History::Whole => prop_oneof![60 => usual, 1 => erased].boxed(),
         History::Alike => prop_oneof![30 => usual, 60 => alike(), 1 => erased].boxed(),
+        History::Measured => prop_oneof![5 => usual, 85 => measured(), 1 => erased].boxed(),
     }
 }
 

@@ -138,6 +138,15 @@ pub fn suggestions(effects: &Effects) -> Vec<(Suggestion, Publication)> {
     effects.stream().filter_map(read).collect()
 }
 
+/// Rates of which enough was observed for estimates to go by them.
+pub fn learnt_rates(topics: &Topics) -> usize {
+    let factor = |body: &Vec<u8>| match encode::decode_row(body) {
+        Ok(encode::Row::Calibration(row)) => row.observed.factor(),
+        _ => None,
+    };
+    topics.iter().filter(|((topic, _), body)| *topic == Topic::Bookkeeping && factor(body).is_some()).count()
+}
+
 fn publish(run: &mut Run, effects: &mut Effects) {
     for record in effects.records() {
         let compacted = matches!(record.topic, Topic::States | Topic::Vectors | Topic::Bookkeeping);

@@ -10,6 +10,7 @@ mod drift;
 mod events;
 mod fanout;
 mod harness;
+mod measured;
 mod prefixes;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use rekindle::model::time::Millis;
 use serde_json::Value;
 
 use events::{History, history, settings};
-use harness::{After, Run, facets_of, run_in_batches, run_under};
+use harness::{After, Run, facets_of, learnt_rates, run_in_batches, run_under};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
@@ -48,7 +49,7 @@ proptest! {
 
     #[test]
     fn a_restart_cannot_be_noticed(
-        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80)],
+        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80), history(History::Measured, 80)],
         decided in prop::collection::vec((any::<Index>(), 0u64..12, any::<bool>()), 0..12),
         batches in prop::collection::vec(1usize..12, 1..40),
         restarts in prop::collection::vec(any::<bool>(), 1..40),
@@ -71,7 +72,7 @@ proptest! {
 
     #[test]
     fn settings_adopted_at_work_are_those_of_a_restart(
-        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80)],
+        events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80), history(History::Measured, 80)],
         batches in prop::collection::vec(1usize..12, 1..40),
         changes in prop::collection::vec(0usize..14, 1..40),
     ) {
@@ -100,6 +101,7 @@ fn other_settings(n: usize) -> Option<EngineSettings> {
         7 => {}
         8 => changed.max_prefix_blocks = 0,
         9 => changed.max_prefix_blocks = 3,
+        10 => changed.default_cost.prefill_tokens_per_s = 500.0,
         _ => return None,
     }
     Some(changed)
@@ -116,13 +118,16 @@ fn the_histories_reach_what_the_laws_are_about() {
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
     );
     let mut seen = std::collections::BTreeSet::new();
+    let mut learnt = 0;
     for n in 0..400 {
-        let kind = if n % 2 == 0 { History::Whole } else { History::Alike };
+        let kind = [History::Whole, History::Alike, History::Measured][n % 3];
         let events = history(kind, 80).new_tree(&mut runner).expect("a history").current();
         let run: Run = run_in_batches(&events, &[7], &[false]);
         seen.extend(run.verdicts);
         seen.extend(run.notices);
+        learnt += learnt_rates(&run.topics);
     }
+    assert!(learnt > 40, "rates of which enough was observed: {learnt}");
     for wanted in [
         "applied",
         "duplicate",
@@ -137,6 +142,10 @@ fn the_histories_reach_what_the_laws_are_about() {
         "recovery restore_kv closed",
         "recovery retain open",
         "recovery prefetch open",
+        "outcome restored",
+        "outcome partial",
+        "outcome failed",
+        "outcome ignored",
         "transfer refer_context open",
         "transfer use_adapter open",
         "transfer reuse_prefix open",

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::arbitrary::*;
 use super::{PrefixRow, Row};
 use crate::model::bookkeeping::*;
+use crate::model::calibration::{CalibrationRow, Observed, Rate};
 use crate::model::event::TransferScope;
 use crate::model::kv::{Residency, Tier};
 use crate::model::position::Offset;
@@ -231,6 +232,15 @@ fn history() -> BoxedStrategy<Row> {
         .boxed()
 }
 
+fn calibration() -> BoxedStrategy<Row> {
+    (name(), word(Rate::ALL), any::<u64>(), 0..=i64::MAX as u64, float(), time())
+        .prop_map(|(namespace, rate, against, count, mean, at)| {
+            let observed = Observed { against, count, mean, at };
+            Row::Calibration(CalibrationRow { namespace, rate, observed })
+        })
+        .boxed()
+}
+
 /// A random row of any kind.
 pub fn row() -> BoxedStrategy<Row> {
     let erased = (time(), any::<bool>(), time())
@@ -244,6 +254,7 @@ pub fn row() -> BoxedStrategy<Row> {
         prefix(),
         work(),
         decision(),
+        calibration(),
         history(),
         any::<i64>().prop_map(|offset| Row::Rebuild(Rebuild { publish_from: Offset(offset) })),
     ]

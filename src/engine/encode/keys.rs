@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::calibration::Rate;
 use crate::model::event::ErasureScope;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use crate::model::position::Offset;
@@ -51,6 +52,8 @@ pub enum BookKey {
     Prefix(TenantId, SessionId, u64, u64),
     /// `work/<input offset>/<chunk>`
     Work(Offset, u32),
+    /// `calibration/<tenant>/<rate>/<namespace>`
+    Calibration(TenantId, Rate, Name),
     /// `decision/<input offset>`
     Decision(Offset),
     /// `history/<input offset>`
@@ -88,6 +91,9 @@ impl BookKey {
                 format!("prefix/{tenant}/{session}/{family:016x}/{from_block}")
             }
             BookKey::Work(offset, chunk) => format!("work/{:020}/{chunk:08}", offset.0),
+            BookKey::Calibration(tenant, rate, namespace) => {
+                format!("calibration/{tenant}/{}/{namespace}", rate.label())
+            }
             BookKey::Decision(offset) => format!("decision/{:020}", offset.0),
             BookKey::History(offset) => format!("history/{:020}", offset.0),
             BookKey::Rebuild => "rebuild".to_owned(),
@@ -126,6 +132,11 @@ impl BookKey {
             "work" => {
                 let (offset, chunk) = rest.split_once('/')?;
                 Some(BookKey::Work(Offset(offset.parse().ok()?), chunk.parse().ok()?))
+            }
+            "calibration" => {
+                let mut parts = rest.splitn(3, '/');
+                let (tenant, rate) = (TenantId::new(parts.next()?), Rate::parse(parts.next()?)?);
+                Some(BookKey::Calibration(tenant.ok()?, rate, Name::new(parts.next()?).ok()?))
             }
             "decision" => Some(BookKey::Decision(Offset(rest.parse().ok()?))),
             "history" => Some(BookKey::History(Offset(rest.parse().ok()?))),

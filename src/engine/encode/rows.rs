@@ -9,6 +9,7 @@ use super::rows_wire::*;
 use super::suggestion::suggestion;
 use crate::engine::decode::codec::EncodeError;
 use crate::model::bookkeeping::*;
+use crate::model::calibration::{CalibrationRow, Observed};
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::PrefixSegment;
 use crate::model::suggestion::{Publication, Suggestion};
@@ -31,6 +32,8 @@ pub enum Row {
     Prefix(PrefixRow),
     /// `work/…`
     Work(WorkChunk),
+    /// `calibration/…`
+    Calibration(CalibrationRow),
     /// `decision/…`
     Decision(Decision),
     /// `history/…`
@@ -52,10 +55,15 @@ pub struct PrefixRow {
 
 /// The Avro body of a row.
 pub fn row(row: &Row) -> Result<Vec<u8>, EncodeError> {
-    BOOKKEEPING.write(&record(row)?)
+    let name = match row {
+        Row::Calibration(v) => format!("{}/{:016x}", v.rate.label(), v.observed.against),
+        _ => String::new(),
+    };
+    BOOKKEEPING.write(&record(row, &name)?)
 }
 
-fn record(row: &Row) -> Result<RowRecord<&str>, EncodeError> {
+/// `name`: of a rate, which lies in no row as it is written.
+fn record<'r>(row: &'r Row, name: &'r str) -> Result<RowRecord<&'r str>, EncodeError> {
     let of = |kind| RowRecord { kind, ..RowRecord::default() };
     Ok(match row {
         Row::Partition(v) => RowRecord { partition: Some(partition(v)), ..of("partition") },
@@ -71,6 +79,7 @@ fn record(row: &Row) -> Result<RowRecord<&str>, EncodeError> {
         }
         Row::Prefix(v) => RowRecord { prefix: Some(prefix(v)), ..of("prefix") },
         Row::Work(v) => RowRecord { work: Some(work(v)), ..of("work") },
+        Row::Calibration(v) => RowRecord { rate: Some(rate(v, name)), ..of("rate") },
         Row::Decision(v) => RowRecord { decision: Some(decision(v)), ..of("decision") },
         Row::History(v) => RowRecord { history: Some(history(v)), ..of("history") },
         Row::Rebuild(v) => {
@@ -160,6 +169,11 @@ fn work(chunk: &WorkChunk) -> WorkRecord<&str> {
         .iter()
         .map(|(tenant, session)| SessionKeyRecord { tenant_id: tenant.as_str(), session_id: session.as_str() });
     WorkRecord { task, offset: chunk.offset.0, lost, sessions: sessions.collect() }
+}
+
+fn rate<'r>(row: &'r CalibrationRow, name: &'r str) -> RateRecord<&'r str> {
+    let Observed { count, mean, at, .. } = row.observed;
+    RateRecord { namespace: text(&row.namespace), name, count: long(count), mean, updated_at: at.0 }
 }
 
 fn decision(decision: &Decision) -> DecisionRecord<&str> {

@@ -8,6 +8,7 @@ use super::state_read::read_stamp;
 use super::suggestion::SuggestionKind;
 use super::suggestion_read::decode_suggestion;
 use crate::model::bookkeeping::*;
+use crate::model::calibration::{CalibrationRow, Observed, Rate};
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::kv::Tier;
 use crate::model::position::Offset;
@@ -45,6 +46,7 @@ fn row(record: &RowRecord<&str>) -> Read<Row> {
         }),
         "prefix" => record.prefix.as_ref().map(prefix),
         "work" => record.work.as_ref().map(work),
+        "rate" => record.rate.as_ref().map(calibration),
         "decision" => record.decision.as_ref().map(decision),
         "history" => record.history.as_ref().map(history),
         "rebuild" => {
@@ -161,6 +163,18 @@ fn work(record: &WorkRecord<&str>) -> Read<Row> {
         offset: Offset(record.offset),
         sessions: record.sessions.iter().map(key).collect::<Read<_>>()?,
     }))
+}
+
+fn calibration(record: &RateRecord<&str>) -> Read<Row> {
+    let (rate, against) = record.name.split_once('/').ok_or(DecodeError::Field("name"))?;
+    let against = u64::from_str_radix(against, 16).map_err(|_| DecodeError::Field("name"))?;
+    let rate = word("name", Rate::parse(rate))?;
+    if !record.mean.is_finite() {
+        return Err(DecodeError::Field("mean"));
+    }
+    let (count, at) = (count(record.count), EventTime(record.updated_at));
+    let observed = Observed { against, count, mean: record.mean, at };
+    Ok(Row::Calibration(CalibrationRow { namespace: name("namespace", record.namespace)?, rate, observed }))
 }
 
 fn decision(record: &DecisionRecord<&str>) -> Read<Row> {

@@ -173,15 +173,16 @@ pub(super) struct RebuildRecord {
     pub publish_from: i64,
 }
 
-/// An observed rate. Not written by this version; read so that the schema is whole.
+/// An observed rate. `name` is the rate and, after a slash, the digest of the configured rates it is relative to; `mean` is
+/// that of ln(actual ÷ predicted).
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RateRow")]
 pub(super) struct RateRecord<T> {
-    namespace: T,
-    name: T,
-    count: i64,
-    mean: f64,
-    updated_at: i64,
+    pub namespace: T,
+    pub name: T,
+    pub count: i64,
+    pub mean: f64,
+    pub updated_at: i64,
 }
 
 /// Predicted against actual. Not written by this version.

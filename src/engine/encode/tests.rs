@@ -12,6 +12,7 @@ use super::*;
 use crate::engine::effects::{Effects, OutValue, Topic};
 use crate::engine::process::Engine;
 use crate::engine::record::Record;
+use crate::model::calibration::Rate;
 use crate::model::event::ErasureScope;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId, UserId};
 use crate::model::position::{Offset, PartitionId};
@@ -155,6 +156,7 @@ fn keys_say_what_they_are_of() {
     let session = || SessionId::new("s<9").unwrap();
     let family =
         crate::model::prefix::PrefixFamily { algorithm: Name::new("a/b").unwrap(), block_tokens: 16, stride: 2 };
+    let warm = BookKey::Calibration(tenant(), Rate::RestoreWarm, Name::new("m/fp8").unwrap());
     let cases = [
         (BookKey::Partition, "partition".to_owned()),
         (BookKey::Open(tenant(), session(), SuggestionId::new("ff").unwrap()), "open/acme/s<9/ff".to_owned()),
@@ -166,6 +168,7 @@ fn keys_say_what_they_are_of() {
             format!("prefix/acme/s<9/{:016x}/32", keys::family_digest(&family)),
         ),
         (BookKey::Work(Offset(7), 3), "work/00000000000000000007/00000003".to_owned()),
+        (warm, "calibration/acme/restore_warm/m/fp8".to_owned()),
         (BookKey::Decision(Offset(7)), "decision/00000000000000000007".to_owned()),
         (BookKey::History(Offset(7)), "history/00000000000000000007".to_owned()),
         (BookKey::Rebuild, "rebuild".to_owned()),
@@ -178,7 +181,7 @@ fn keys_say_what_they_are_of() {
         assert_eq!(String::from_utf8(key.to_bytes()).unwrap(), text);
         assert_eq!(BookKey::parse(text.as_bytes()), Some(key));
     }
-    for text in ["", "open/a/b", "worker/x", "erased/12", "prefix/a/b/zz/1", "work/1", "rate/x", "\u{e9}"] {
+    for text in ["", "open/a/b", "worker/x", "erased/12", "prefix/a/b/zz/1", "work/1", "calibration/a/b/c", "\u{e9}"] {
         assert_eq!(BookKey::parse(text.as_bytes()), None, "{text}");
     }
     assert_eq!(keys::session(&tenant(), &session()), b"acme/s<9");

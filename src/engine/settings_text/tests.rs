@@ -18,6 +18,7 @@ fn settings() -> impl Strategy<Value = EngineSettings> {
                 warm: tier(),
                 cold: tier(),
                 prefill_tokens_per_s: tier().ms,
+                prefill_ms_per_token2: tier().ms,
                 bytes_per_token: tier().ms,
             };
             let mut settings = EngineSettings {

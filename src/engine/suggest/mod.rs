@@ -1,8 +1,10 @@
 //! Decides what to suggest. Reads state, changes none; the same functions answer queries and publish.
 
 pub mod away;
+pub mod bytes;
 pub mod cost;
 pub mod identity;
+pub mod inferred;
 pub mod own;
 pub mod prefix;
 pub mod recovery;
@@ -10,17 +12,19 @@ pub mod rivals;
 pub mod score;
 pub mod transfer;
 
+use crate::engine::calibration::Calibrations;
 use crate::engine::observer::Observer;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store};
-use crate::engine::view::{Lens, base_status};
+use crate::engine::view::{Lens, base_status, context_tokens};
 use crate::engine::workers::Workers;
 use crate::model::bookkeeping::AdapterRow;
 use crate::model::ids::{Name, SessionId, TenantId};
-use crate::model::kv::KvCopy;
-use crate::model::session::Status;
+use crate::model::kv::{KvCopy, Residency};
+use crate::model::session::{Facets, Status};
 use crate::model::suggestion::RecoverySource;
 use crate::model::time::EventTime;
+use cost::Costs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,6 +39,8 @@ pub struct Scene<'a> {
     pub workers: &'a Workers,
     /// Adapter table.
     pub adapters: &'a BTreeMap<Name, AdapterRow>,
+    /// What outcomes told of rates.
+    pub calibrations: &'a Calibrations,
     /// Stream time.
     pub now: EventTime,
     /// Hears what is weighed.
@@ -45,6 +51,24 @@ impl<'a> Scene<'a> {
     /// How a tenant's sessions look now.
     pub fn lens(&self, tenant: &'a TenantId) -> Lens<'a> {
         Lens { settings: self.settings, workers: self.workers, tenant, now: self.now }
+    }
+
+    /// What a tenant's KV of a namespace costs.
+    pub fn costs(&self, tenant: &TenantId, namespace: &Name) -> Costs<'a> {
+        Costs::observed(self.settings, self.calibrations, tenant, namespace)
+    }
+
+    /// A session's live copies, cheapest first by what was observed: by the time until its whole context stands. The order
+    /// in which a state lists them goes by the configured rates, so that it follows from the facets alone.
+    fn copies(&self, tenant: &'a TenantId, facets: &Facets) -> (Vec<Arc<KvCopy>>, Option<Residency>) {
+        let (mut copies, residency) = self.lens(tenant).copies(facets);
+        if self.calibrations.has(tenant) {
+            let tokens = context_tokens(facets).unwrap_or(0);
+            let ready = |copy: &Arc<KvCopy>| self.costs(tenant, &copy.cache.namespace).ready_ms(copy, tokens);
+            // Equal ones stay in their order: by tier, then place.
+            copies.sort_by(|a, b| ready(a).total_cmp(&ready(b)));
+        }
+        (copies, residency)
     }
 
     /// A session as a place to restore from.

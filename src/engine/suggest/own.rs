@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::score::{flag, recency, score, turns};
-use super::{Scene, cost, is_interrupted};
+use super::{Scene, is_interrupted};
 use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
 use crate::engine::store::Session;
@@ -39,14 +39,14 @@ pub fn candidate(
     declared: bool,
 ) -> Option<Candidate> {
     let facets = &session.facets;
-    let (copies, residency) = scene.lens(tenant).copies(facets);
+    let (copies, residency) = scene.copies(tenant, facets);
     if facets.turn_count == 0 && copies.is_empty() && facets.context.is_none() {
         return None;
     }
     let mut rejected = dead_copies(scene, tenant, id, session);
     let wanted = asked.or_else(|| identity(facets));
     let most = context_tokens(facets).into_iter().chain(fits).min();
-    let kv = usable(scene, id, copies, wanted, most, &mut rejected);
+    let kv = usable(scene, tenant, id, copies, wanted, most, &mut rejected);
     let tokens = kv.as_ref().map(|(copy, _)| copy.cached_tokens);
     let held = context_tokens(facets).or(tokens);
     let matched = tokens.map(|tokens| tokens.min(most.unwrap_or(tokens)));
@@ -57,7 +57,9 @@ pub fn candidate(
         turns: turns(facets.turn_count),
         own_session: flag(true),
         declared: flag(declared),
-        kv_value: kv.as_ref().map(|(copy, e)| cost::saved_share(scene.settings, copy, held.unwrap_or(0), e)),
+        kv_value: kv
+            .as_ref()
+            .map(|(copy, e)| scene.costs(tenant, &copy.cache.namespace).saved_share(held.unwrap_or(0), e)),
         ..Features::default()
     };
     let plan = match &kv {
@@ -86,7 +88,7 @@ pub fn candidate(
 }
 
 /// How a copy is used: where it lies if it is hot, else brought there.
-pub(super) fn plan_of(copy: &KvCopy) -> RecoveryPlan {
+pub fn plan_of(copy: &KvCopy) -> RecoveryPlan {
     match copy.tier {
         Tier::Hot if !copy.is_external() => RecoveryPlan::ResumeInPlace,
         Tier::Hot | Tier::Warm | Tier::Cold => RecoveryPlan::RestoreKv,
@@ -96,6 +98,7 @@ pub(super) fn plan_of(copy: &KvCopy) -> RecoveryPlan {
 /// The first copy (they come cheapest first) of the wanted identity that saves time.
 fn usable(
     scene: &Scene<'_>,
+    tenant: &TenantId,
     id: &SessionId,
     copies: Vec<Arc<KvCopy>>,
     wanted: Option<&CacheIdentity>,
@@ -108,7 +111,7 @@ fn usable(
             continue;
         }
         let matched = copy.cached_tokens.min(most.unwrap_or(copy.cached_tokens));
-        let estimate = cost::estimate(scene.settings, &copy, matched);
+        let estimate = scene.costs(tenant, &copy.cache.namespace).estimate(&copy, matched);
         if estimate.saved_ms > 0.0 {
             return Some((copy, estimate));
         }

@@ -7,14 +7,14 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::Scene;
 use super::own::{mismatch, reject};
 use super::score::{flag, recency};
-use super::{Scene, cost};
 use crate::engine::chains::{backed, identity};
 use crate::engine::fold::prefix::{Chains, visible};
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::{cut_down, scope};
+use crate::engine::view::scope;
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::kv::{KvCopy, Residency, Tier};
@@ -77,6 +77,7 @@ impl Usable {
     pub(super) fn features(
         &self,
         scene: &Scene<'_>,
+        tenant: &TenantId,
         source: &Session,
         whole: u64,
         similarity: Option<f64>,
@@ -86,7 +87,7 @@ impl Usable {
             recency: recency(&scene.settings.policy, source.facets.last_active, scene.now),
             own_session: flag(false),
             prefix_match: Some(self.tokens as f64 / whole as f64),
-            kv_value: Some(cost::saved_share(scene.settings, &self.copy, whole, &self.estimate)),
+            kv_value: Some(scene.costs(tenant, &self.copy.cache.namespace).saved_share(whole, &self.estimate)),
             ..Features::default()
         }
     }
@@ -176,7 +177,7 @@ fn depth(chains: &Chains, family: &PrefixFamily, hashes: &[u64]) -> usize {
 fn look(scene: &Scene<'_>, request: &Request<'_>, (depth, at, session): Place) -> Option<Match> {
     let tenant = scene.store.tenants.get(request.tenant)?;
     let held = tenant.session(&session)?;
-    let (copies, residency) = scene.lens(request.tenant).copies(&held.facets);
+    let (copies, residency) = scene.copies(request.tenant, &held.facets);
     let family = &request.kind.family;
     let backed = backed(&held.facets, family).min(depth);
     let copy = copies.into_iter().find(|copy| copy.cache == request.kind.cache).filter(|_| backed > 0);
@@ -226,7 +227,7 @@ pub fn usable(scene: &Scene<'_>, request: &Request<'_>, faults: &mut Vec<Rejecte
             continue;
         };
         // What a copy holds beyond the match need not be brought.
-        let estimate = cost::estimate(scene.settings, &cut_down(&copy, tokens), tokens);
+        let estimate = scene.costs(request.tenant, &copy.cache.namespace).estimate(&copy, tokens);
         let rank = (tokens, depth, Reverse(copy.tier), at, session.clone());
         if estimate.saved_ms > 0.0 && best.as_ref().is_none_or(|(held, _)| *held < rank) {
             best = Some((rank, Usable { session, tokens, copy, residency, estimate }));

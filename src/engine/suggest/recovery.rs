@@ -169,7 +169,7 @@ fn by_prefix(
         alternatives: Vec::new(),
         rejected: Vec::new(),
     };
-    let score = score(&scene.settings.policy.weights, &found.features(scene, &session, whole, None));
+    let score = score(&scene.settings.policy.weights, &found.features(scene, ask.tenant, &session, whole, None));
     Some(Candidate { recovery, score, until: found.until(scene) })
 }
 

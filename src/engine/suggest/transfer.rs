@@ -196,7 +196,8 @@ fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) ->
     let session = tenant.session(&found.session)?;
     let similarity = tenant.spaces.get(ask.space).and_then(|space| space.similarity(ask.vector, &found.session));
     let whole = context_tokens(facets).unwrap_or(0).max(prefix::tokens(family, hashes.len()));
-    let score = score(&scene.settings.policy.transfer_weights, &found.features(scene, &session, whole, similarity));
+    let score =
+        score(&scene.settings.policy.transfer_weights, &found.features(scene, ask.tenant, &session, whole, similarity));
     let until = found.until(scene);
     let transfer = Transfer {
         plan: TransferPlan::ReusePrefix,

@@ -1,0 +1,5 @@
+//! What KV costs, and what outcomes teach of it.
+
+mod bench;
+mod calibrated;
+mod inferred;
