@@ -45,7 +45,7 @@ impl Engine {
     }
 
     /// Closes what was suggested to a session before this turn of it: its open recovery, and what the turn names. A recovery
-    /// of which the turn tells nothing no longer holds.
+    /// of which the turn tells nothing no longer holds, unless a later word may tell.
     pub(super) fn close_by_turn(
         &mut self,
         step: &mut Step<'_>,
@@ -75,7 +75,7 @@ impl Engine {
                     };
                     self.close(step, &suggestion, outcome, actual);
                 }
-                None if is_recovery(&suggestion) => {
+                None if is_recovery(&suggestion) && (!held || !may_be_told_later(&suggestion)) => {
                     self.retire(step, tenant, &id, &Publication::Revoked(RevokeReason::Resumed));
                 }
                 None => {}
@@ -129,6 +129,11 @@ impl Engine {
         let scale = costs.recompute_ms(0, tokens) / costs.recompute_ms(0, matched);
         estimate(suggestion).map(|estimate| estimate.recompute_ms * scale).filter(|ms| ms.is_finite())
     }
+}
+
+/// Whether a session may still say that it takes up the other one whose context it was referred to.
+fn may_be_told_later(suggestion: &Suggestion) -> bool {
+    suggestion.kv_copy().is_none() && *suggestion.from_session() != suggestion.session
 }
 
 fn is_recovery(suggestion: &Suggestion) -> bool {

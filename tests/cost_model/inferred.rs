@@ -107,8 +107,12 @@ fn a_session_that_goes_on_took_up_its_own_context_and_another_one_only_if_it_say
     bench.send("s", interrupted());
     bench.send("s", next());
     assert_eq!(fate(&bench.published()), ["closed restored"]);
-    // An earlier one's: the user broke it off, and starts anew.
-    for (more, expected) in [(json!({}), "closed ignored"), (json!({"continues_session_id": "s"}), "closed restored")] {
+    // An earlier one's: the user broke it off, and starts anew. What is suggested to the earlier one ends as it is taken up.
+    let resumed = json!({"type": "session_resumed", "user_id": "u", "from_session_id": "s", "outcome": "partial"});
+    for (more, expected, later) in [
+        (json!({}), &[][..], &["closed partial", "revoked resumed"][..]),
+        (json!({"continues_session_id": "s"}), &["closed restored"], &[]),
+    ] {
         let mut bench = Bench::new(EngineSettings::default());
         bench.send("s", started(json!({})));
         bench.send("s", next());
@@ -118,7 +122,9 @@ fn a_session_that_goes_on_took_up_its_own_context_and_another_one_only_if_it_say
         let opened: Vec<_> = bench.published().into_iter().filter(|s| s["session_id"] == "t").collect();
         assert_eq!((opened.len(), &opened[0]["source"]["session_id"]), (1, &json!("s")), "{opened:?}");
         bench.send("t", next());
-        assert_eq!(fate(&bench.published()), [expected], "{more}");
+        assert_eq!(fate(&bench.published()), expected, "{more}");
+        bench.send("t", resumed.clone());
+        assert_eq!(fate(&bench.published()), later, "{more}");
     }
     // Or the turn names what it acted on.
     let mut bench = Bench::new(EngineSettings::default());

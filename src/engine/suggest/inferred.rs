@@ -21,7 +21,8 @@ pub fn outcome(suggestion: &Suggestion, turn: &Turn, facets: &Facets) -> Option<
         }
         // That an earlier session of the user was taken up is known only where somebody says so.
         Advice::Recovery(_) => {
-            done(named || *from == suggestion.session || took_up(facets).any(|(source, _)| source == from))
+            let said = named || *from == suggestion.session || took_up(facets).any(|(source, _)| source == from);
+            said.then_some(Outcome::Restored)
         }
         Advice::Transfer(t) => match t.plan {
             TransferPlan::UseAdapter => {
