@@ -12,6 +12,7 @@ use super::samples::Samples;
 use super::transfer::{Transfers, same_intent};
 use super::truth::{Truth, subject};
 use crate::engine::decode::wire::{Body, Event};
+use crate::engine::settings::{Mode, Policy};
 use crate::engine::validate::murmur2;
 use crate::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, decode, encode};
 use crate::model::ids::{SessionId, TenantId};
@@ -78,9 +79,10 @@ pub struct Run<'t> {
 }
 
 impl<'t> Run<'t> {
-    /// Begins. The settings' output format is JSON whatever they say.
+    /// Begins. The settings' output format is JSON, and all is published, whatever they say.
     pub fn new(settings: &EngineSettings, options: RunOptions, truth: &'t Truth) -> Run<'t> {
-        let settings = EngineSettings { output: OutputFormat::Json, ..settings.clone() };
+        let policy = Policy { mode: Mode::On, holdout: 0.0, ..settings.policy.clone() };
+        let settings = EngineSettings { output: OutputFormat::Json, policy, ..settings.clone() };
         Run {
             truth,
             engine: Engine::new(Arc::new(settings), PartitionId(0), 1),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::metrics::{Metrics, SAVED_BASES, TickResult, TransactionResult};
-use crate::engine::{EngineStats, Notice};
+use super::metrics::{Metrics, SAVED_BASES};
+use super::results::{TickResult, TransactionResult};
+use crate::engine::{EngineStats, Notice, TurnFigures};
 use crate::model::position::PartitionId;
 use crate::model::session::Status;
 use crate::model::verdict::Verdict;
@@ -48,7 +49,13 @@ impl Metrics {
     pub fn notice(&self, notice: &Notice) {
         match notice {
             Notice::Suggestion(kind, plan, status) => self.suggestions.with_label_values(&[kind, plan, status]).inc(),
-            Notice::Outcome(plan, outcome) => self.outcomes.with_label_values(&[plan, outcome.label()]).inc(),
+            Notice::Withheld(kind, plan, status) => self.withheld.with_label_values(&[kind, plan, status]).inc(),
+            Notice::Outcome(group, plan, outcome) => {
+                self.outcomes.with_label_values(&[plan, outcome.label()]).inc();
+                self.groups.outcomes.with_label_values(&[group.label(), plan, outcome.label()]).inc();
+            }
+            Notice::GroupTurn(group, turn) => self.group_turn(group.label(), turn),
+            Notice::Limited(scope) => self.limited.with_label_values(&[scope.label()]).inc(),
             Notice::Saved(ms, basis) => {
                 let counter = if *ms < 0.0 { &self.lost_seconds } else { &self.saved_seconds };
                 counter.with_label_values(&[basis]).inc_by(ms.abs() / 1000.0);
@@ -56,6 +63,18 @@ impl Metrics {
             Notice::UserConflict => self.user_conflicts.inc(),
             Notice::PrefixOverflow => self.prefix_overflows.inc(),
             Notice::Forgotten => self.forgotten.inc(),
+        }
+    }
+
+    /// Turns that do not say what was cached are left out of both sums of tokens, so that their share stays one.
+    fn group_turn(&self, group: &str, turn: &TurnFigures) {
+        self.groups.turns.with_label_values(&[group]).inc();
+        if let Some(cached) = turn.cached_tokens {
+            self.groups.cached_tokens.with_label_values(&[group]).inc_by(cached);
+            self.groups.input_tokens.with_label_values(&[group]).inc_by(turn.input_tokens);
+        }
+        if let Some(ms) = turn.ttft_ms {
+            self.groups.ttft.with_label_values(&[group]).observe(ms / 1000.0);
         }
     }
 

@@ -57,6 +57,8 @@ pub enum BookKey {
     History(Offset),
     /// `rebuild`
     Rebuild,
+    /// `rate/<tenant>`
+    Rate(TenantId),
 }
 
 impl BookKey {
@@ -91,6 +93,7 @@ impl BookKey {
             BookKey::Decision(offset) => format!("decision/{:020}", offset.0),
             BookKey::History(offset) => format!("history/{:020}", offset.0),
             BookKey::Rebuild => "rebuild".to_owned(),
+            BookKey::Rate(tenant) => format!("rate/{tenant}"),
         }
         .into_bytes()
     }
@@ -128,6 +131,7 @@ impl BookKey {
                 Some(BookKey::Work(Offset(offset.parse().ok()?), chunk.parse().ok()?))
             }
             "decision" => Some(BookKey::Decision(Offset(rest.parse().ok()?))),
+            "rate" => Some(BookKey::Rate(TenantId::new(rest).ok()?)),
             "history" => Some(BookKey::History(Offset(rest.parse().ok()?))),
             _ => None,
         }

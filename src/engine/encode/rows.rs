@@ -13,6 +13,7 @@ use crate::model::prefix::PrefixFamily;
 use crate::model::session::PrefixSegment;
 use crate::model::suggestion::{Publication, Suggestion};
 use crate::model::time::EventTime;
+use crate::model::window::Window;
 
 /// One bookkeeping row, apart from its key.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub enum Row {
     History(HistoryEntry),
     /// `rebuild`
     Rebuild(Rebuild),
+    /// `rate/…`
+    Opened(Window),
 }
 
 /// A prefix segment with its place in its session's chains.
@@ -75,6 +78,10 @@ fn record(row: &Row) -> Result<RowRecord<&str>, EncodeError> {
         Row::History(v) => RowRecord { history: Some(history(v)), ..of("history") },
         Row::Rebuild(v) => {
             RowRecord { rebuild: Some(RebuildRecord { publish_from: v.publish_from.0 }), ..of("rebuild") }
+        }
+        Row::Opened(v) => {
+            let opened = OpenedRowRecord { minute: v.number, count: long(v.count) };
+            RowRecord { opened: Some(opened), ..of("opened") }
         }
     })
 }

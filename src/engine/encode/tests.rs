@@ -169,6 +169,7 @@ fn keys_say_what_they_are_of() {
         (BookKey::Decision(Offset(7)), "decision/00000000000000000007".to_owned()),
         (BookKey::History(Offset(7)), "history/00000000000000000007".to_owned()),
         (BookKey::Rebuild, "rebuild".to_owned()),
+        (BookKey::Rate(tenant()), "rate/acme".to_owned()),
         (
             BookKey::erased(&tenant(), &ErasureScope::Session(session())),
             format!("erased/{}", keys::erasure_hash(&tenant(), &ErasureScope::Session(session()))),
@@ -178,7 +179,7 @@ fn keys_say_what_they_are_of() {
         assert_eq!(String::from_utf8(key.to_bytes()).unwrap(), text);
         assert_eq!(BookKey::parse(text.as_bytes()), Some(key));
     }
-    for text in ["", "open/a/b", "worker/x", "erased/12", "prefix/a/b/zz/1", "work/1", "rate/x", "\u{e9}"] {
+    for text in ["", "open/a/b", "worker/x", "erased/12", "prefix/a/b/zz/1", "work/1", "rate/", "\u{e9}"] {
         assert_eq!(BookKey::parse(text.as_bytes()), None, "{text}");
     }
     assert_eq!(keys::session(&tenant(), &session()), b"acme/s<9");
