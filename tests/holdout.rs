@@ -169,6 +169,14 @@ fn the_next_turn_counts_within_the_validity_and_not_after_a_revocation() {
         assert_eq!(bench.named("s"), [1, 1]);
         bench.send(second, "s", turn(2));
         assert_eq!(bench.noticed(&next_turn(Group::Acted)), counted, "{second}");
+
+        // The same where it resumed before.
+        let mut bench = Bench::new(|_| {});
+        bench.send(0, "s", turn(1));
+        bench.send(1, "s", interrupted());
+        bench.send(2, "s", resumed("restored"));
+        bench.send(second, "s", turn(2));
+        assert_eq!(bench.noticed(&next_turn(Group::Acted)), counted, "{second}, resumed");
     }
     let mut bench = Bench::new(|_| {});
     bench.send(0, "s", turn(1));

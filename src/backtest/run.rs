@@ -282,4 +282,17 @@ mod tests {
             assert!(tally.first[1].0.is_right() && tally.second[0].0.is_right());
         }
     }
+
+    #[test]
+    fn what_would_be_withheld_is_scored_too() {
+        let mut settings = EngineSettings::default();
+        (settings.policy.mode, settings.policy.holdout) = (Mode::Shadow, 1.0);
+        let truth = Truth::default();
+        let mut run = Run::new(&settings, RunOptions::default(), &truth);
+        let turn = json!({"type": "turn_completed", "turn": 1, "input_tokens": 9, "output_tokens": 1});
+        assert_eq!(run.record(record(&event("a", 0, &turn)), None), Some(Verdict::Applied));
+        let gone = json!({"type": "session_interrupted", "reason": "timeout"});
+        assert_eq!(run.record(record(&event("a", 1, &gone)), None), Some(Verdict::Applied));
+        assert_eq!(run.effects().stream().len(), 1);
+    }
 }
