@@ -94,6 +94,13 @@ fn the_dashboard_shows_what_operators_rely_on() {
         "rekindle_saved_seconds_total",
         "rekindle_predicted_saved_seconds_total",
         "rekindle_gapped_sessions",
+        "sum by (plan) (increase(rekindle_outcomes_total",
+        "rekindle_group_cached_tokens_total",
+        "rekindle_group_input_tokens_total",
+        "rekindle_group_ttft_seconds_bucket",
+        "rekindle_group_turns_total",
+        "rekindle_suggestions_withheld_total",
+        "rekindle_suggestions_limited_total",
     ] {
         assert!(dashboard.contains(name), "no panel shows {name}");
     }

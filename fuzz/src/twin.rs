@@ -32,6 +32,9 @@ pub fn settings(output: OutputFormat) -> Arc<EngineSettings> {
     };
     settings.policy.adapter_vote = 1;
     settings.policy.floor = 0.05;
+    settings.policy.holdout = 0.3;
+    settings.policy.session_per_hour = 4;
+    settings.policy.tenant_per_minute = 3;
     Arc::new(settings)
 }
 

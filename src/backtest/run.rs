@@ -12,6 +12,7 @@ use super::samples::Samples;
 use super::transfer::{Transfers, same_intent};
 use super::truth::{Truth, subject};
 use crate::engine::decode::wire::{Body, Event};
+use crate::engine::settings::{Mode, Policy};
 use crate::engine::validate::murmur2;
 use crate::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, decode, encode};
 use crate::model::ids::{SessionId, TenantId};
@@ -78,9 +79,10 @@ pub struct Run<'t> {
 }
 
 impl<'t> Run<'t> {
-    /// Begins. The settings' output format is JSON whatever they say.
+    /// Begins. The settings' output format is JSON, and all is published, whatever they say.
     pub fn new(settings: &EngineSettings, options: RunOptions, truth: &'t Truth) -> Run<'t> {
-        let settings = EngineSettings { output: OutputFormat::Json, ..settings.clone() };
+        let policy = Policy { mode: Mode::On, holdout: 0.0, ..settings.policy.clone() };
+        let settings = EngineSettings { output: OutputFormat::Json, policy, ..settings.clone() };
         Run {
             truth,
             engine: Engine::new(Arc::new(settings), PartitionId(0), 1),
@@ -279,5 +281,18 @@ mod tests {
             assert_eq!((tally.first.len(), tally.second.len(), tally.events), (2, 1, 8));
             assert!(tally.first[1].0.is_right() && tally.second[0].0.is_right());
         }
+    }
+
+    #[test]
+    fn what_would_be_withheld_is_scored_too() {
+        let mut settings = EngineSettings::default();
+        (settings.policy.mode, settings.policy.holdout) = (Mode::Shadow, 1.0);
+        let truth = Truth::default();
+        let mut run = Run::new(&settings, RunOptions::default(), &truth);
+        let turn = json!({"type": "turn_completed", "turn": 1, "input_tokens": 9, "output_tokens": 1});
+        assert_eq!(run.record(record(&event("a", 0, &turn)), None), Some(Verdict::Applied));
+        let gone = json!({"type": "session_interrupted", "reason": "timeout"});
+        assert_eq!(run.record(record(&event("a", 1, &gone)), None), Some(Verdict::Applied));
+        assert_eq!(run.effects().stream().len(), 1);
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::reader::Reader;
-use crate::engine::settings::{CostRates, EngineSettings, OutputFormat, Policy, TierRates, Weights};
+use crate::engine::settings::{CostRates, EngineSettings, Mode, OutputFormat, Policy, TierRates, Weights};
 use crate::kafka::settings::TopicSettings;
 use crate::model::ids::Name;
 use crate::model::time::Millis;
 
 const DAY_MS: i64 = 86_400_000;
 const MAX_SPAN_MS: i64 = 3_650 * DAY_MS;
+/// Most suggestions that a window can be limited to.
+const MAX_RATE: i64 = 1_000_000_000;
 const RATES: std::ops::RangeInclusive<f64> = 1e-3..=1e15;
 
 /// All of them. `topics`: the checked ones.
@@ -99,9 +101,12 @@ fn ms(r: &mut Reader<'_>, key: &[&str], default: Millis, limits: std::ops::Range
 }
 
 fn policy(r: &mut Reader<'_>, default: Policy) -> Policy {
-    mode(r);
     let p = |key| ["policy", key];
     Policy {
+        mode: r.word(&p("mode"), default.mode, &[("on", Mode::On), ("shadow", Mode::Shadow)]),
+        holdout: r.float(&p("holdout"), default.holdout, 0.0..=1.0),
+        session_per_hour: r.int(&p("session_per_hour"), default.session_per_hour as i64, 0..=MAX_RATE) as u64,
+        tenant_per_minute: r.int(&p("tenant_per_minute"), default.tenant_per_minute as i64, 0..=MAX_RATE) as u64,
         floor: r.float(&p("floor"), default.floor, 0.0..=1.0),
         wrong_ms: r.float(&p("wrong_ms"), default.wrong_ms, 0.0..=1e9),
         k: r.int(&p("k"), default.k as i64, 1..=1000) as usize,
@@ -114,17 +119,6 @@ fn policy(r: &mut Reader<'_>, default: Policy) -> Policy {
         retain_for: ms(r, &p("retain_ms"), default.retain_for, 0..=DAY_MS),
         weights: weights(r, "weights", &default.weights),
         transfer_weights: weights(r, "transfer_weights", &default.transfer_weights),
-    }
-}
-
-/// Shadow mode and a hold-out group are words of the contract that this version does not act on: whoever
-/// asks for them must not believe to have them.
-fn mode(r: &mut Reader<'_>) {
-    if r.word(&["policy", "mode"], "on", &[("on", "on"), ("shadow", "shadow")]) != "on" {
-        r.fault(&["policy", "mode"], "\"shadow\" is not supported by this version, only \"on\"");
-    }
-    if r.float(&["policy", "holdout"], 0.0, 0.0..=1.0) != 0.0 {
-        r.fault(&["policy", "holdout"], "a hold-out group is not supported by this version, only 0.0");
     }
 }
 

@@ -67,8 +67,10 @@ fn every_fault_is_reported_at_once_with_key_limit_and_origin() {
 #[test]
 fn each_of_these_is_refused() {
     let cases = [
-        ("[policy]\nmode = \"shadow\"", "not supported by this version"),
-        ("[policy]\nholdout = 0.1", "not supported by this version"),
+        ("[policy]\nmode = \"off\"", "policy.mode: must be one of \"on\", \"shadow\""),
+        ("[policy]\nholdout = 1.1", "policy.holdout: must be a number from 0 to 1"),
+        ("[policy]\nsession_per_hour = -1", "policy.session_per_hour: must be a whole number from 0"),
+        ("[policy]\ntenant_per_minute = 0.5", "policy.tenant_per_minute: must be a whole number from 0"),
         ("[tick]\nafter_ms = 999", "tick.after_ms: must be a whole number from 1000 to 86400000"),
         ("[http]\nlisten = \"0.0.0.0:8080\"", "--allow-remote-http"),
         ("[spaces.small]", "spaces.small.dim: is required"),

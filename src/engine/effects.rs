@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::model::suggestion::Outcome;
+use crate::engine::notice::Notice;
 
 /// Output topics, by role. The runtime knows their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,27 +52,6 @@ pub struct OutRecord<'a> {
     pub value: OutValue<'a>,
     /// Headers in order.
     pub headers: &'a [(&'static str, Vec<u8>)],
-}
-
-/// What happened besides the records, for metrics and logs.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Notice {
-    /// A suggestion was published: kind, plan, status.
-    Suggestion(&'static str, &'static str, &'static str),
-    /// A suggestion's life ended: plan, outcome.
-    Outcome(&'static str, Outcome),
-    /// Time saved, in ms, with its basis: `reported` or `inferred`.
-    Saved(f64, &'static str),
-    /// Time that was predicted to be saved, in ms, where the time saved is known; with the basis of that.
-    Predicted(f64, &'static str),
-    /// Time of a restore by the predicted one.
-    Restore(f64),
-    /// An event named another user than the session's.
-    UserConflict,
-    /// Old prefix segments were dropped for room.
-    PrefixOverflow,
-    /// A session was forgotten after the retention.
-    Forgotten,
 }
 
 /// A place in the effects of a batch: see [`Effects::mute`].

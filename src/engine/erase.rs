@@ -72,6 +72,7 @@ impl Engine {
             self.lay_to_rest(tenant, id);
         }
         if *scope == ErasureScope::Tenant {
+            self.forget_rate(step, tenant);
             for worker in self.workers.forget_tenant(tenant) {
                 self.drop_row(step, &BookKey::Worker(Some(tenant.clone()), worker));
             }

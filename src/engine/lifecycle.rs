@@ -8,12 +8,15 @@ use crate::engine::encode::{self, Row};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
 use crate::engine::store::{Due, Store};
+use crate::engine::trials::ended;
 use crate::engine::view::scope;
 use crate::engine::write::sure;
 use crate::engine::{Notice, OutValue, Topic};
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
-use crate::model::suggestion::{Advice, MatchBasis, Outcome, Publication, RevokeReason, Suggestion, TransferPlan};
+use crate::model::suggestion::{
+    Advice, Delivery, MatchBasis, Outcome, Publication, RevokeReason, Suggestion, TransferPlan,
+};
 
 impl Engine {
     /// Opens a suggestion, unless it is outdated already or the same one is open. An open recovery of the
@@ -25,12 +28,21 @@ impl Engine {
         if outdated || is_open(&suggestion.id) {
             return;
         }
+        if !self.admit(step, &tenant_id, &session_id) {
+            return;
+        }
+        if self.settings.policy.withholds(&tenant_id, &session_id) {
+            suggestion.delivery = Delivery::Withheld;
+        }
         if matches!(suggestion.advice, Advice::Recovery(_)) {
             for id in self.open_of(&tenant_id, &session_id, |s| matches!(s.advice, Advice::Recovery(_))) {
-                self.retire(step, &tenant_id, &id, &Publication::Revoked(RevokeReason::Superseded));
-                suggestion.supersedes = Some(id);
+                let superseded = Publication::Revoked(RevokeReason::Superseded);
+                // One that nobody saw is not named.
+                let held = self.retire(step, &tenant_id, &id, &superseded);
+                suggestion.supersedes = held.filter(|held| held.delivery != Delivery::Withheld).map(|_| id);
             }
         }
+        self.begin_trial(&suggestion);
         self.publish(step, &suggestion, &Publication::Open);
         let key = BookKey::Open(tenant_id, session_id, suggestion.id.clone());
         let row = Row::Open(Box::new(suggestion));
@@ -79,27 +91,31 @@ impl Engine {
         tenant: &TenantId,
         id: &SuggestionId,
         publication: &Publication,
-    ) {
-        let Some(suggestion) = self.unlist_open(step, tenant, id) else { return };
+    ) -> Option<Arc<Suggestion>> {
+        let suggestion = self.unlist_open(step, tenant, id)?;
         self.publish(step, &suggestion, publication);
+        self.end_trial(&suggestion, Some(publication));
         let outcome = match publication {
-            Publication::Open => return,
+            Publication::Open => return Some(suggestion),
             Publication::Revoked(RevokeReason::Superseded) => Outcome::Superseded,
             Publication::Revoked(_) => Outcome::Revoked,
             Publication::Closed(outcome, actual) => {
-                if let Some(saved) = actual.saved_ms {
+                // What nobody could act on saved nothing.
+                if let Some(saved) = actual.saved_ms.filter(|_| suggestion.delivery != Delivery::Withheld) {
                     step.effects.notices.push(Notice::Saved(saved, actual.basis.label()));
                 }
                 *outcome
             }
         };
-        step.effects.notices.push(Notice::Outcome(suggestion.plan(), outcome));
+        step.effects.notices.push(ended(&suggestion, outcome));
+        Some(suggestion)
     }
 
     /// A suggestion past its validity: readers know the instant, so nothing is published.
     pub(super) fn expire_suggestion(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SuggestionId) {
         if let Some(suggestion) = self.unlist_open(step, tenant, id) {
-            step.effects.notices.push(Notice::Outcome(suggestion.plan(), Outcome::Expired));
+            step.effects.notices.push(ended(&suggestion, Outcome::Expired));
+            self.end_trial(&suggestion, None);
             self.write_session(step, tenant, &suggestion.session);
         }
     }
@@ -187,7 +203,13 @@ impl Engine {
         !self.open_of(tenant, session, same).is_empty()
     }
 
+    /// Publishes a suggestion, or a change of one that was published.
     pub(super) fn publish(&self, step: &mut Step<'_>, suggestion: &Suggestion, publication: &Publication) {
+        let (kind, plan, status) = (suggestion.kind(), suggestion.plan(), publication.status());
+        step.effects.notices.push(Notice::Suggestion(kind, plan, status));
+        if suggestion.delivery == Delivery::Withheld {
+            return step.effects.notices.push(Notice::Withheld(kind, plan, status));
+        }
         let topic = match suggestion.advice {
             Advice::Recovery(_) => Topic::Recovery,
             Advice::Transfer(_) => Topic::Transfer,
@@ -204,8 +226,6 @@ impl Engine {
                 step.effects.push(topic, Some(&key), OutValue::Json(text.as_bytes()), headers);
             }
         }
-        let notice = Notice::Suggestion(suggestion.kind(), suggestion.plan(), publication.status());
-        step.effects.notices.push(notice);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::event::{ResumeOutcome, Resumed, Turn};
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::stamp::Stamp;
 use crate::model::suggestion::{
-    Actual, Advice, Estimate, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion,
+    Actual, Advice, Delivery, Estimate, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion,
 };
 
 impl Engine {
@@ -91,7 +91,8 @@ impl Engine {
         if let Some((copy, _)) = suggestion.kv_copy() {
             self.learn(step, &suggestion.tenant, copy, outcome, &actual);
         }
-        if let Some(estimate) = estimate(suggestion) {
+        // What nobody could act on is no measure of what acting on it brings.
+        if let Some(estimate) = estimate(suggestion).filter(|_| suggestion.delivery != Delivery::Withheld) {
             if actual.saved_ms.is_some() {
                 step.effects.notices.push(Notice::Predicted(estimate.saved_ms, actual.basis.label()));
             }

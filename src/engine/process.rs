@@ -12,6 +12,7 @@ use crate::engine::encode::keys::BookKey;
 use crate::engine::encode::{self, Row};
 use crate::engine::erase::Grave;
 use crate::engine::ledger::Ledger;
+use crate::engine::limits::Limits;
 use crate::engine::observer::Observer;
 use crate::engine::record::Record;
 use crate::engine::settings::EngineSettings;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(super) marker_deadlines: BTreeSet<(EventTime, BookKey)>,
     pub(super) graves: HashMap<(TenantId, SessionId), Grave>,
     pub(super) work: BTreeMap<(Offset, u32), WorkChunk>,
+    pub(super) limits: Limits,
     pub(super) ledger: Ledger,
     pub(super) stream_time: EventTime,
     pub(super) next_offset: Option<Offset>,
@@ -77,6 +79,7 @@ impl Engine {
             marker_deadlines: BTreeSet::new(),
             graves: HashMap::new(),
             work: BTreeMap::new(),
+            limits: Limits::default(),
             ledger: Ledger::default(),
             stream_time: EventTime::MIN,
             next_offset: None,

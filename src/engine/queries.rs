@@ -31,7 +31,8 @@ impl Engine {
     pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<SessionView> {
         let held = self.store.session(tenant, session)?;
         let taken_up_by = self.store.taken_up_by(tenant, session);
-        Some(self.scene().lens(tenant).view(session, &held.facets, &held.book, taken_up_by))
+        let open = &self.store.tenants.get(tenant)?.open;
+        Some(self.scene().lens(tenant).view(session, &held.facets, &held.book, open, taken_up_by))
     }
 
     /// All sessions as of now, sorted by tenant and session.

@@ -236,6 +236,7 @@ impl Restoring {
                 }
                 (BookKey::Decision(_), Row::Decision(decision)) => engine.annals.enter(decision),
                 (BookKey::History(_), Row::History(entry)) => engine.annals.begin(entry),
+                (BookKey::Rate(tenant), Row::Opened(opened)) => engine.limits.enter(tenant, opened),
                 (BookKey::Rebuild, Row::Rebuild(rebuild)) => engine.rebuild = Some(rebuild),
                 _ => return Err(fail("the row is not of its key's kind")),
             }

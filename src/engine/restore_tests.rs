@@ -150,6 +150,8 @@ fn a_damaged_state_is_named_before_anything_that_hangs_on_it() {
         let len = body.as_ref().unwrap().len();
         body.as_mut().unwrap().truncate(len - cut);
         let fault = restore(&log).unwrap_err();
-        assert!(fault.contains("States record of key t/s: "), "{cut}: {fault}");
+        // Without what says that nothing follows it reads as it was, but its bytes are not those that were written.
+        let found = if cut <= 2 { "States holds 2 live keys" } else { "States record of key t/s: " };
+        assert!(fault.contains(found), "{cut}: {fault}");
     }
 }

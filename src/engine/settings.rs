@@ -55,9 +55,26 @@ pub enum OutputFormat {
     Json,
 }
 
+/// Whether suggestions are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are, but for those of sessions held out.
+    On,
+    /// None is: they are decided, kept and closed for the figures alone.
+    Shadow,
+}
+
 /// How suggestions are decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
+    /// Whether suggestions are published.
+    pub mode: Mode,
+    /// Share of sessions whose suggestions are not published, 0..1.
+    pub holdout: f64,
+    /// Suggestions opened to a session at most in an hour of stream time; 0: any number.
+    pub session_per_hour: u64,
+    /// Suggestions opened to a tenant's sessions of a partition at most in a minute of stream time; 0: any number.
+    pub tenant_per_minute: u64,
     /// Probability below which nothing is suggested, 0..1.
     pub floor: f64,
     /// What a wrong suggestion costs beside the restore that it sets off, ms, ≥ 0.
@@ -136,6 +153,9 @@ impl EngineSettings {
         put("max_prefix_blocks", &self.max_prefix_blocks);
         put("k", &self.policy.k);
         put("adapter_vote", &self.policy.adapter_vote);
+        put("mode", &self.policy.mode.label());
+        put("session_per_hour", &self.policy.session_per_hour);
+        put("tenant_per_minute", &self.policy.tenant_per_minute);
         for (name, x) in self.policy.numbers() {
             put(name, &x.to_bits());
         }
@@ -149,9 +169,20 @@ impl EngineSettings {
     }
 }
 
+impl Mode {
+    /// The word of the configuration.
+    pub fn label(self) -> &'static str {
+        match self {
+            Mode::On => "on",
+            Mode::Shadow => "shadow",
+        }
+    }
+}
+
 impl Policy {
     fn numbers(&self) -> impl Iterator<Item = (&'static str, f64)> {
         let own = [
+            ("holdout", self.holdout),
             ("floor", self.floor),
             ("wrong_ms", self.wrong_ms),
             ("drift_radians", self.drift_radians),
@@ -202,6 +233,10 @@ impl Default for EngineSettings {
 impl Default for Policy {
     fn default() -> Self {
         Policy {
+            mode: Mode::On,
+            holdout: 0.0,
+            session_per_hour: 120,
+            tenant_per_minute: 60_000,
             floor: 0.35,
             wrong_ms: 0.0,
             k: 32,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::settings::{CostRates, EngineSettings, OutputFormat, Policy, TierRates, Weights};
+use super::settings::{CostRates, EngineSettings, Mode, OutputFormat, Policy, TierRates, Weights};
 use crate::model::ids::Name;
 use crate::model::time::Millis;
 
@@ -63,6 +63,10 @@ struct SettingsText {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyText {
+    mode: String,
+    holdout: Exact,
+    session_per_hour: u64,
+    tenant_per_minute: u64,
     floor: Exact,
     wrong_ms: Exact,
     k: usize,
@@ -173,6 +177,10 @@ impl SettingsText {
 impl From<&Policy> for PolicyText {
     fn from(policy: &Policy) -> PolicyText {
         let Policy {
+            mode,
+            holdout,
+            session_per_hour,
+            tenant_per_minute,
             floor,
             wrong_ms,
             k,
@@ -187,6 +195,10 @@ impl From<&Policy> for PolicyText {
             transfer_weights,
         } = policy;
         PolicyText {
+            mode: mode.label().to_owned(),
+            holdout: Exact(*holdout),
+            session_per_hour: *session_per_hour,
+            tenant_per_minute: *tenant_per_minute,
             floor: Exact(*floor),
             wrong_ms: Exact(*wrong_ms),
             k: *k,
@@ -205,7 +217,12 @@ impl From<&Policy> for PolicyText {
 
 impl PolicyText {
     fn policy(&self) -> Result<Policy, UnknownSettings> {
+        let mode = [Mode::On, Mode::Shadow].into_iter().find(|mode| mode.label() == self.mode);
         Ok(Policy {
+            mode: mode.ok_or_else(|| UnknownSettings("mode".to_owned()))?,
+            holdout: self.holdout.0,
+            session_per_hour: self.session_per_hour,
+            tenant_per_minute: self.tenant_per_minute,
             floor: self.floor.0,
             wrong_ms: self.wrong_ms.0,
             k: self.k,

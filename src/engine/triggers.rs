@@ -30,6 +30,11 @@ impl Engine {
         if change.scope || change.user {
             self.recheck_consent(step, tenant, id);
         }
+        if let SessionBody::Turn(turn) = body
+            && change.status
+        {
+            self.judge_trial(step, tenant, id, stamp, turn);
+        }
         match body {
             SessionBody::Resumed(resumed) if change.any => self.close_by_outcome(step, tenant, id, resumed),
             SessionBody::Turn(turn) if change.status && told.had_open => {

@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use crate::engine::fold::{active_adapter, gaps};
 use crate::engine::settings::EngineSettings;
 use crate::engine::suggest::cost::Costs;
 use crate::engine::workers::Workers;
 use crate::model::event::{InterruptReason, TransferScope};
-use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use crate::model::kv::{EvictedPlace, KvCopy, Location, Quantization, Residency, Tier};
 use crate::model::published::Published;
 use crate::model::session::{Book, Facets, LiveStatus, SessionView, Status};
 use crate::model::stamp::{Register, Stamp};
+use crate::model::suggestion::{Delivery, Suggestion};
 use crate::model::time::{EventTime, Millis};
 
 /// What a view is derived with.
@@ -160,12 +163,15 @@ impl Lens<'_> {
         session: &'s SessionId,
         facets: &'s Facets,
         book: &'s Book,
+        open: &HashMap<SuggestionId, Arc<Suggestion>>,
         taken_up_by: Option<&'s SessionId>,
     ) -> Published<'s> {
         fn newest<T>(register: &Option<Register<Option<T>>>) -> Option<&T> {
             register.as_ref().and_then(|register| register.value.as_ref())
         }
         let (kv_copies, residency) = self.copies(facets);
+        // Who reads of a suggestion looks for it on its topic.
+        let is_public = |id: &SuggestionId| open.get(id).is_none_or(|s| s.delivery != Delivery::Withheld);
         Published {
             tenant: self.tenant,
             session,
@@ -189,14 +195,21 @@ impl Lens<'_> {
             context_ref: newest(&facets.context_ref),
             metadata: facets.metadata.iter().filter_map(|(key, r)| Some((key, r.value.as_ref()?))).collect(),
             gapped: gaps::gapped(&book.producers),
-            open_suggestions: &book.open,
+            open_suggestions: book.open.iter().filter(|id| is_public(id)).collect(),
             as_of: book.as_of,
         }
     }
 
     /// The same, to keep.
-    pub fn view(&self, id: &SessionId, facets: &Facets, book: &Book, taken_up_by: Option<&SessionId>) -> SessionView {
-        self.published(id, facets, book, taken_up_by).into()
+    pub fn view(
+        &self,
+        id: &SessionId,
+        facets: &Facets,
+        book: &Book,
+        open: &HashMap<SuggestionId, Arc<Suggestion>>,
+        taken_up_by: Option<&SessionId>,
+    ) -> SessionView {
+        self.published(id, facets, book, open, taken_up_by).into()
     }
 }
 

@@ -26,13 +26,13 @@ impl Engine {
     pub(super) fn write_session(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SessionId) {
         let now = self.stream_time;
         self.store.wake(tenant, id);
-        let Some(Tenant { sessions, claims, .. }) = self.store.tenants.get_mut(tenant) else { return };
+        let Some(Tenant { sessions, claims, open, .. }) = self.store.tenants.get_mut(tenant) else { return };
         let taken_up_by = claims.get(id).and_then(|takers| takers.first()).map(|(_, taker)| taker);
         let Some(session) = sessions.get_mut(id) else { return };
         session.book.as_of = step.position;
         session.book.as_of_time = now;
         let lens = crate::engine::view::Lens { settings: &self.settings, workers: &self.workers, tenant, now };
-        let view = lens.published(id, &session.facets, &session.book, taken_up_by);
+        let view = lens.published(id, &session.facets, &session.book, open, taken_up_by);
         let (key, hash) = (write_key(step, tenant, id), &mut session.kept.state_hash);
         let body = step.effects.write(|bytes| encode::state(bytes, &view, &session.facets, &session.book));
         ledger::account(&mut self.ledger.states, hash, hash_written(step, key, body));

@@ -44,5 +44,7 @@ pub mod stamp;
 pub mod suggestion;
 pub mod time;
 pub mod topic;
+pub mod trial;
 pub mod vector;
 pub mod verdict;
+pub mod window;

@@ -53,6 +53,6 @@ words!(
     EstimateBasis { Configured = "configured", Observed = "observed" }
 );
 words!(
-    /// How a suggestion reached its reader.
-    Delivery { Stream = "stream", Query = "query" }
+    /// How a suggestion reaches its reader; `withheld`: not at all, and no output says so.
+    Delivery { Stream = "stream", Query = "query", Withheld = "withheld" }
 );

@@ -36,7 +36,7 @@ pub struct Published<'a> {
     pub context_ref: Option<&'a Name>,
     pub metadata: Vec<(&'a Arc<str>, &'a Arc<str>)>,
     pub gapped: bool,
-    pub open_suggestions: &'a [SuggestionId],
+    pub open_suggestions: Vec<&'a SuggestionId>,
     pub as_of: Position,
 }
 
@@ -65,7 +65,7 @@ impl From<Published<'_>> for SessionView {
             context_ref: lent.context_ref.cloned(),
             metadata: lent.metadata.into_iter().map(|(key, value)| (Arc::clone(key), Arc::clone(value))).collect(),
             gapped: lent.gapped,
-            open_suggestions: lent.open_suggestions.to_vec(),
+            open_suggestions: lent.open_suggestions.into_iter().cloned().collect(),
             as_of: lent.as_of,
         }
     }
@@ -98,7 +98,7 @@ impl SessionView {
             context_ref: self.context_ref.as_ref(),
             metadata: self.metadata.iter().map(|(key, value)| (key, value)).collect(),
             gapped: self.gapped,
-            open_suggestions: &self.open_suggestions,
+            open_suggestions: self.open_suggestions.iter().collect(),
             as_of: self.as_of,
         }
     }

@@ -14,6 +14,8 @@ use super::prefix::PrefixFamily;
 use super::stamp::{Register, Stamp};
 use super::time::{EventTime, Millis};
 use super::topic::Topic;
+use super::trial::Trial;
+use super::window::Window;
 
 /// Most adapter ids whose deactivation is remembered.
 pub const MAX_DEACTIVATIONS: usize = 8;
@@ -180,8 +182,12 @@ pub struct Book {
     pub drift: f64,
     /// What its embeddings of this space have in common.
     pub topic: Topic,
-    /// Open suggestions, oldest first.
+    /// Open suggestions, withheld ones too, oldest first.
     pub open: Vec<SuggestionId>,
+    /// How many suggestions were opened to it in an hour of stream time.
+    pub opened: Window,
+    /// The recovery whose worth its next turn shows.
+    pub trial: Option<Trial>,
     /// The last record that changed this session.
     pub as_of: Position,
     /// Stream time at that record.
@@ -263,7 +269,7 @@ pub struct SessionView {
     pub metadata: Vec<(Arc<str>, Arc<str>)>,
     /// Some of a producer's events have not arrived.
     pub gapped: bool,
-    /// Open suggestions, oldest first.
+    /// Open suggestions that were published, oldest first.
     pub open_suggestions: Vec<SuggestionId>,
     /// The last record that changed this session.
     pub as_of: Position,

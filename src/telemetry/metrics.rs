@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use prometheus::{
-    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, core::Collector,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+use super::results::{TickResult, TransactionResult};
+use crate::engine::RateScope;
 use crate::model::position::PartitionId;
 use crate::model::session::Status;
 use crate::model::suggestion::{Outcome, RecoveryPlan, TransferPlan};
+use crate::model::trial::Group;
 use crate::model::verdict::{RejectReason, Verdict};
 
 /// Content type of [`Metrics::render`].
@@ -30,65 +33,6 @@ const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0, 
 const RATIO_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.25, 2.0, 4.0, 10.0, 20.0, 50.0];
 const RESTORE_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
 
-/// How an attempt to publish a batch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionResult {
-    /// Committed.
-    Committed,
-    /// Aborted; the same batch is published again.
-    Aborted,
-    /// Its fate had to be read back from the committed offset.
-    Unknown,
-    /// Another producer took over the transactional id.
-    Fenced,
-    /// A permanent error stopped the partition.
-    Failed,
-}
-
-impl TransactionResult {
-    /// Every result.
-    pub const ALL: [TransactionResult; 5] = [
-        TransactionResult::Committed,
-        TransactionResult::Aborted,
-        TransactionResult::Unknown,
-        TransactionResult::Fenced,
-        TransactionResult::Failed,
-    ];
-
-    /// Metric label.
-    pub fn label(self) -> &'static str {
-        match self {
-            TransactionResult::Committed => "committed",
-            TransactionResult::Aborted => "aborted",
-            TransactionResult::Unknown => "unknown",
-            TransactionResult::Fenced => "fenced",
-            TransactionResult::Failed => "failed",
-        }
-    }
-}
-
-/// What became of a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TickResult {
-    /// It is in the input.
-    Appended,
-    /// It is not.
-    Failed,
-}
-
-impl TickResult {
-    /// Every result.
-    pub const ALL: [TickResult; 2] = [TickResult::Appended, TickResult::Failed];
-
-    /// Metric label.
-    pub fn label(self) -> &'static str {
-        match self {
-            TickResult::Appended => "appended",
-            TickResult::Failed => "failed",
-        }
-    }
-}
-
 /// All metrics of a process, with a registry of their own.
 pub struct Metrics {
     registry: Registry,
@@ -96,10 +40,10 @@ pub struct Metrics {
     pub(super) rejections: IntCounterVec,
     pub(super) suggestions: IntCounterVec,
     pub(super) outcomes: IntCounterVec,
-    pub(super) saved_seconds: CounterVec,
-    pub(super) lost_seconds: CounterVec,
-    pub(super) predicted_seconds: CounterVec,
-    pub(super) restore_ratio: Histogram,
+    pub(super) withheld: IntCounterVec,
+    pub(super) limited: IntCounterVec,
+    pub(super) groups: Groups,
+    pub(super) times: Times,
     pub(super) transactions: IntCounterVec,
     pub(super) event_to_commit: Histogram,
     pub(super) search: Histogram,
@@ -131,21 +75,22 @@ impl Metrics {
         let metrics = Metrics {
             records: counters(r, "records_total", "Input records by what became of them.", &["verdict"]),
             rejections: counters(r, "rejections_total", "Rejected input records by reason.", &["reason"]),
-            suggestions: counters(r, "suggestions_total", "Published suggestions.", &["kind", "plan", "status"]),
+            suggestions: counters(
+                r,
+                "suggestions_total",
+                "Suggestions, withheld ones too.",
+                &["kind", "plan", "status"],
+            ),
+            withheld: counters(
+                r,
+                "suggestions_withheld_total",
+                "Suggestions that were not published: held out, or in shadow mode.",
+                &["kind", "plan", "status"],
+            ),
+            limited: counters(r, "suggestions_limited_total", "Suggestions not opened for a limit.", &["scope"]),
             outcomes: counters(r, "outcomes_total", "Suggestions whose life ended.", &["plan", "outcome"]),
-            saved_seconds: seconds(r, "saved_seconds_total", "Time saved by suggestions that were acted on."),
-            lost_seconds: seconds(r, "lost_seconds_total", "Time suggestions cost beyond computing anew."),
-            predicted_seconds: seconds(
-                r,
-                "predicted_saved_seconds_total",
-                "Time that suggestions were predicted to save, where the time saved is known.",
-            ),
-            restore_ratio: histogram(
-                r,
-                "restore_actual_to_predicted_ratio",
-                "Reported time of a restore by the predicted one.",
-                &RATIO_BUCKETS,
-            ),
+            groups: Groups::new(r),
+            times: Times::new(r),
             transactions: counters(r, "transactions_total", "Attempts to publish a batch by result.", &["result"]),
             event_to_commit: histogram(
                 r,
@@ -201,15 +146,17 @@ impl Metrics {
         for (kind, plan) in recovery.chain(TransferPlan::ALL.iter().map(|p| ("transfer", p.label()))) {
             for status in PUBLICATION_STATUSES {
                 self.suggestions.with_label_values(&[kind, plan, status]);
+                self.withheld.with_label_values(&[kind, plan, status]);
             }
             for outcome in Outcome::ALL {
                 self.outcomes.with_label_values(&[plan, outcome.label()]);
+                for group in Group::ALL {
+                    self.groups.outcomes.with_label_values(&[group.label(), plan, outcome.label()]);
+                }
             }
         }
-        for basis in SAVED_BASES {
-            self.saved_seconds.with_label_values(&[basis]);
-            self.lost_seconds.with_label_values(&[basis]);
-            self.predicted_seconds.with_label_values(&[basis]);
+        for scope in RateScope::ALL {
+            self.limited.with_label_values(&[scope.label()]);
         }
         for result in TransactionResult::ALL {
             self.transactions.with_label_values(&[result.label()]);
@@ -228,6 +175,66 @@ impl Metrics {
     pub fn render(&self) -> String {
         // Encoding into a string cannot fail: the registry checked names and labels on registration.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// What compares sessions whose suggestions were published with those whose were withheld.
+pub(super) struct Groups {
+    pub(super) outcomes: IntCounterVec,
+    pub(super) turns: IntCounterVec,
+    pub(super) cached_tokens: IntCounterVec,
+    pub(super) input_tokens: IntCounterVec,
+    pub(super) ttft: HistogramVec,
+}
+
+impl Groups {
+    fn new(r: &Registry) -> Groups {
+        let ttft = HistogramOpts::from(opts("group_ttft_seconds", "Their time to the first token."));
+        let ttft = ttft.buckets(LATENCY_BUCKETS.to_vec());
+        let groups = Groups {
+            outcomes: counters(
+                r,
+                "group_outcomes_total",
+                "Suggestions whose life ended, by group.",
+                &["group", "plan", "outcome"],
+            ),
+            turns: counters(r, "group_turns_total", "Next turns of sessions with an open recovery.", &["group"]),
+            cached_tokens: counters(r, "group_cached_tokens_total", "Of their input, found in cache.", &["group"]),
+            input_tokens: counters(r, "group_input_tokens_total", "Their input, in tokens.", &["group"]),
+            ttft: registered(r, HistogramVec::new(ttft, &["group"])),
+        };
+        for group in Group::ALL {
+            for counter in [&groups.turns, &groups.cached_tokens, &groups.input_tokens] {
+                counter.with_label_values(&[group.label()]);
+            }
+            groups.ttft.with_label_values(&[group.label()]);
+        }
+        groups
+    }
+}
+
+/// Time that suggestions were to save, and did.
+pub(super) struct Times {
+    pub(super) saved: CounterVec,
+    pub(super) lost: CounterVec,
+    pub(super) predicted: CounterVec,
+    pub(super) restore_ratio: Histogram,
+}
+
+impl Times {
+    fn new(r: &Registry) -> Times {
+        let predicted = "Time that suggestions were predicted to save, where the time saved is known.";
+        let ratio = "Reported time of a restore by the predicted one.";
+        let times = Times {
+            saved: seconds(r, "saved_seconds_total", "Time saved by suggestions that were acted on."),
+            lost: seconds(r, "lost_seconds_total", "Time suggestions cost beyond computing anew."),
+            predicted: seconds(r, "predicted_saved_seconds_total", predicted),
+            restore_ratio: histogram(r, "restore_actual_to_predicted_ratio", ratio, &RATIO_BUCKETS),
+        };
+        for counter in [&times.saved, &times.lost, &times.predicted] {
+            SAVED_BASES.iter().for_each(|basis| _ = counter.with_label_values(&[basis]));
+        }
+        times
     }
 }
 

@@ -3,9 +3,11 @@
 pub mod logs;
 pub mod metrics;
 pub mod observe;
+pub mod results;
 
 #[cfg(test)]
 mod tests;
 
-pub use metrics::{Metrics, TickResult, TransactionResult};
+pub use metrics::Metrics;
 pub use observe::{PartitionGauges, Totals};
+pub use results::{TickResult, TransactionResult};

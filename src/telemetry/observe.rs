@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::metrics::{Metrics, SAVED_BASES, TickResult, TransactionResult};
-use crate::engine::{EngineStats, Notice};
+use super::metrics::{Metrics, SAVED_BASES};
+use super::results::{TickResult, TransactionResult};
+use crate::engine::{EngineStats, Notice, TurnFigures};
 use crate::model::position::PartitionId;
 use crate::model::session::Status;
 use crate::model::verdict::Verdict;
@@ -48,18 +49,36 @@ impl Metrics {
     pub fn notice(&self, notice: &Notice) {
         match notice {
             Notice::Suggestion(kind, plan, status) => self.suggestions.with_label_values(&[kind, plan, status]).inc(),
-            Notice::Outcome(plan, outcome) => self.outcomes.with_label_values(&[plan, outcome.label()]).inc(),
+            Notice::Withheld(kind, plan, status) => self.withheld.with_label_values(&[kind, plan, status]).inc(),
+            Notice::Outcome(group, plan, outcome) => {
+                self.outcomes.with_label_values(&[plan, outcome.label()]).inc();
+                self.groups.outcomes.with_label_values(&[group.label(), plan, outcome.label()]).inc();
+            }
+            Notice::GroupTurn(group, turn) => self.group_turn(group.label(), turn),
+            Notice::Limited(scope) => self.limited.with_label_values(&[scope.label()]).inc(),
             Notice::Saved(ms, basis) => {
-                let counter = if *ms < 0.0 { &self.lost_seconds } else { &self.saved_seconds };
+                let counter = if *ms < 0.0 { &self.times.lost } else { &self.times.saved };
                 counter.with_label_values(&[basis]).inc_by(ms.abs() / 1000.0);
             }
             Notice::Predicted(ms, basis) => {
-                self.predicted_seconds.with_label_values(&[basis]).inc_by(ms.max(0.0) / 1000.0)
+                self.times.predicted.with_label_values(&[basis]).inc_by(ms.max(0.0) / 1000.0)
             }
-            Notice::Restore(ratio) => self.restore_ratio.observe(*ratio),
+            Notice::Restore(ratio) => self.times.restore_ratio.observe(*ratio),
             Notice::UserConflict => self.user_conflicts.inc(),
             Notice::PrefixOverflow => self.prefix_overflows.inc(),
             Notice::Forgotten => self.forgotten.inc(),
+        }
+    }
+
+    /// Turns that do not say what was cached are left out of both sums of tokens, so that their share stays one.
+    fn group_turn(&self, group: &str, turn: &TurnFigures) {
+        self.groups.turns.with_label_values(&[group]).inc();
+        if let Some(cached) = turn.cached_tokens {
+            self.groups.cached_tokens.with_label_values(&[group]).inc_by(cached);
+            self.groups.input_tokens.with_label_values(&[group]).inc_by(turn.input_tokens);
+        }
+        if let Some(ms) = turn.ttft_ms {
+            self.groups.ttft.with_label_values(&[group]).observe(ms / 1000.0);
         }
     }
 
@@ -141,7 +160,7 @@ impl Metrics {
     /// The numbers the live page shows, of the whole process since its start.
     pub fn totals(&self) -> Totals {
         let records = Verdict::LABELS.iter().map(|v| self.records.with_label_values(&[v]).get());
-        let saved = SAVED_BASES.iter().map(|b| self.saved_seconds.with_label_values(&[b]).get());
+        let saved = SAVED_BASES.iter().map(|b| self.times.saved.with_label_values(&[b]).get());
         Totals {
             records: records.sum(),
             rejected: self.records.with_label_values(&["rejected"]).get(),

@@ -1,9 +1,10 @@
 //! What the exposition holds, before and after counting.
 
 use super::*;
-use crate::engine::{EngineStats, Notice};
+use crate::engine::{EngineStats, Notice, RateScope, TurnFigures};
 use crate::model::position::PartitionId;
 use crate::model::suggestion::Outcome;
+use crate::model::trial::Group;
 use crate::model::verdict::{RejectReason, Verdict};
 
 fn value(metrics: &Metrics, series: &str) -> Option<f64> {
@@ -46,11 +47,16 @@ fn what_is_counted_shows_under_its_labels() {
     let metrics = Metrics::new();
     metrics.record(&Verdict::Rejected(RejectReason::TooLate));
     metrics.notice(&Notice::Suggestion("recovery", "restore_kv", "open"));
-    metrics.notice(&Notice::Outcome("restore_kv", Outcome::Failed));
+    metrics.notice(&Notice::Outcome(Group::HeldOut, "restore_kv", Outcome::Failed));
     metrics.notice(&Notice::Saved(1500.0, "reported"));
     metrics.notice(&Notice::Saved(-250.0, "reported"));
     metrics.notice(&Notice::Predicted(2000.0, "reported"));
     metrics.notice(&Notice::Restore(0.75));
+    let turn = TurnFigures { input_tokens: 100, cached_tokens: Some(80), ttft_ms: Some(40.0) };
+    metrics.notice(&Notice::GroupTurn(Group::Acted, turn));
+    metrics.notice(&Notice::GroupTurn(Group::Acted, TurnFigures { cached_tokens: None, ttft_ms: None, ..turn }));
+    metrics.notice(&Notice::Withheld("transfer", "use_adapter", "open"));
+    metrics.notice(&Notice::Limited(RateScope::Tenant));
     metrics.transaction(TransactionResult::Unknown, std::time::Duration::from_millis(4));
     metrics.event_to_commit(-3.0);
     for (series, expected) in [
@@ -58,6 +64,17 @@ fn what_is_counted_shows_under_its_labels() {
         ("rekindle_rejections_total{reason=\"too_late\"}", 1.0),
         ("rekindle_suggestions_total{kind=\"recovery\",plan=\"restore_kv\",status=\"open\"}", 1.0),
         ("rekindle_outcomes_total{outcome=\"failed\",plan=\"restore_kv\"}", 1.0),
+        ("rekindle_group_outcomes_total{group=\"held_out\",outcome=\"failed\",plan=\"restore_kv\"}", 1.0),
+        ("rekindle_group_outcomes_total{group=\"acted\",outcome=\"failed\",plan=\"restore_kv\"}", 0.0),
+        ("rekindle_group_turns_total{group=\"acted\"}", 2.0),
+        ("rekindle_group_turns_total{group=\"held_out\"}", 0.0),
+        ("rekindle_group_cached_tokens_total{group=\"acted\"}", 80.0),
+        ("rekindle_group_input_tokens_total{group=\"acted\"}", 100.0),
+        ("rekindle_group_ttft_seconds_sum{group=\"acted\"}", 0.04),
+        ("rekindle_group_ttft_seconds_count{group=\"held_out\"}", 0.0),
+        ("rekindle_suggestions_withheld_total{kind=\"transfer\",plan=\"use_adapter\",status=\"open\"}", 1.0),
+        ("rekindle_suggestions_limited_total{scope=\"tenant\"}", 1.0),
+        ("rekindle_suggestions_limited_total{scope=\"session\"}", 0.0),
         ("rekindle_saved_seconds_total{basis=\"reported\"}", 1.5),
         ("rekindle_lost_seconds_total{basis=\"reported\"}", 0.25),
         ("rekindle_predicted_saved_seconds_total{basis=\"reported\"}", 2.0),

@@ -78,7 +78,12 @@ pub fn run_in_batches(events: &[Value], batches: &[usize], restarts: &[bool]) ->
 
 /// The same with whatever `after` says of each batch.
 pub fn run_under(events: &[Value], batches: &[usize], after: impl Fn(usize) -> After) -> Run {
-    let mut engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
+    run_from(settings(), events, batches, after)
+}
+
+/// The same, beginning with these settings.
+pub fn run_from(begin: EngineSettings, events: &[Value], batches: &[usize], after: impl Fn(usize) -> After) -> Run {
+    let mut engine = Engine::new(Arc::new(begin), PartitionId(0), 1);
     let mut run = Run {
         stream: Vec::new(),
         verdicts: Vec::new(),
@@ -172,7 +177,7 @@ fn publish(run: &mut Run, effects: &mut Effects) {
     for notice in &effects.notices {
         run.notices.push(match notice {
             Notice::Suggestion(kind, plan, status) => format!("{kind} {plan} {status}"),
-            Notice::Outcome(_, outcome) => format!("outcome {}", outcome.label()),
+            Notice::Outcome(_, _, outcome) => format!("outcome {}", outcome.label()),
             Notice::Forgotten => "forgotten".to_owned(),
             other => format!("{other:?}"),
         });

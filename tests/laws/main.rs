@@ -12,11 +12,13 @@ mod fanout;
 mod harness;
 mod measured;
 mod prefixes;
+mod proof;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rekindle::engine::settings::Mode;
 use rekindle::engine::{Engine, EngineSettings};
 use rekindle::model::position::PartitionId;
 use rekindle::model::time::Millis;
@@ -74,7 +76,7 @@ proptest! {
     fn settings_adopted_at_work_are_those_of_a_restart(
         events in prop_oneof![history(History::Whole, 80), history(History::Alike, 80), history(History::Measured, 80)],
         batches in prop::collection::vec(1usize..12, 1..40),
-        changes in prop::collection::vec(0usize..14, 1..40),
+        changes in prop::collection::vec(0usize..18, 1..40),
     ) {
         let next = |batch: usize| other_settings(changes[batch % changes.len()]);
         let restarted = run_under(&events, &batches, |batch| next(batch).map_or(After::GoesOn, After::Restored));
@@ -87,7 +89,7 @@ proptest! {
     }
 }
 
-/// Settings that move deadlines, floors and what is remembered; `None`: no change.
+/// Settings that move deadlines, floors, what is remembered and what is published; `None`: no change.
 fn other_settings(n: usize) -> Option<EngineSettings> {
     let mut changed = settings();
     match n {
@@ -102,6 +104,8 @@ fn other_settings(n: usize) -> Option<EngineSettings> {
         8 => changed.max_prefix_blocks = 0,
         9 => changed.max_prefix_blocks = 3,
         10 => changed.default_cost.prefill_tokens_per_s = 500.0,
+        11 => changed.policy.mode = Mode::Shadow,
+        12 => changed = proof::strict(),
         _ => return None,
     }
     Some(changed)

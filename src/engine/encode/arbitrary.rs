@@ -18,6 +18,8 @@ use crate::model::session::*;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
 use crate::model::topic::Topic;
+use crate::model::trial::{Group, Trial};
+use crate::model::window::Window;
 
 /// Ids, from few values so that collisions happen.
 macro_rules! ids {
@@ -251,15 +253,19 @@ pub fn book() -> BoxedStrategy<Book> {
         float(),
         vec(1..=0xffu8, 0..2),
         vec(suggestion_id(), 0..3),
+        (any::<i64>(), 0..3u64),
+        of((word(Group::ALL), time(), time())),
         position(),
         time(),
     )
-        .prop_map(|(producers, triggers, drift, seen, open, as_of, as_of_time)| Book {
+        .prop_map(|(producers, triggers, drift, seen, open, (number, count), trial, as_of, as_of_time)| Book {
             producers,
             triggers: triggers.into_iter().collect(),
             drift,
             topic: topic(&seen),
             open,
+            opened: if count > 0 { Window { number, count } } else { Window::default() },
+            trial: trial.map(|(group, since, until)| Trial { group, since, until }),
             as_of,
             as_of_time,
         })

@@ -18,6 +18,7 @@ use crate::model::score::{FEATURES, Features};
 use crate::model::session::{PrefixSegment, TriggerKind};
 use crate::model::suggestion::*;
 use crate::model::verdict::{RejectReason, Rejection};
+use crate::model::window::Window;
 
 fn recovery() -> BoxedStrategy<Advice> {
     let source = (
@@ -256,6 +257,7 @@ pub fn row() -> BoxedStrategy<Row> {
         decision(),
         calibration(),
         history(),
+        (any::<i64>(), 0..=i64::MAX as u64).prop_map(|(number, count)| Row::Opened(Window { number, count })),
         any::<i64>().prop_map(|offset| Row::Rebuild(Rebuild { publish_from: Offset(offset) })),
     ]
     .boxed()

@@ -60,6 +60,8 @@ pub enum BookKey {
     History(Offset),
     /// `rebuild`
     Rebuild,
+    /// `rate/<tenant>`
+    Rate(TenantId),
 }
 
 impl BookKey {
@@ -97,6 +99,7 @@ impl BookKey {
             BookKey::Decision(offset) => format!("decision/{:020}", offset.0),
             BookKey::History(offset) => format!("history/{:020}", offset.0),
             BookKey::Rebuild => "rebuild".to_owned(),
+            BookKey::Rate(tenant) => format!("rate/{tenant}"),
         }
         .into_bytes()
     }
@@ -139,6 +142,7 @@ impl BookKey {
                 Some(BookKey::Calibration(tenant.ok()?, rate, Name::new(parts.next()?).ok()?))
             }
             "decision" => Some(BookKey::Decision(Offset(rest.parse().ok()?))),
+            "rate" => Some(BookKey::Rate(TenantId::new(rest).ok()?)),
             "history" => Some(BookKey::History(Offset(rest.parse().ok()?))),
             _ => None,
         }

@@ -14,6 +14,7 @@ use crate::model::prefix::PrefixFamily;
 use crate::model::session::PrefixSegment;
 use crate::model::suggestion::{Publication, Suggestion};
 use crate::model::time::EventTime;
+use crate::model::window::Window;
 
 /// One bookkeeping row, apart from its key.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,8 @@ pub enum Row {
     History(HistoryEntry),
     /// `rebuild`
     Rebuild(Rebuild),
+    /// `rate/…`
+    Opened(Window),
 }
 
 /// A prefix segment with its place in its session's chains.
@@ -84,6 +87,10 @@ fn record<'r>(row: &'r Row, name: &'r str) -> Result<RowRecord<&'r str>, EncodeE
         Row::History(v) => RowRecord { history: Some(history(v)), ..of("history") },
         Row::Rebuild(v) => {
             RowRecord { rebuild: Some(RebuildRecord { publish_from: v.publish_from.0 }), ..of("rebuild") }
+        }
+        Row::Opened(v) => {
+            let opened = OpenedRowRecord { minute: v.number, count: long(v.count) };
+            RowRecord { opened: Some(opened), ..of("opened") }
         }
     })
 }

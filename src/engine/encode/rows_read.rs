@@ -18,6 +18,7 @@ use crate::model::stamp::Register;
 use crate::model::suggestion::RevokeReason;
 use crate::model::time::EventTime;
 use crate::model::verdict::{RejectReason, Rejection};
+use crate::model::window::Window;
 
 /// Fields that were added to the end of the record after its first version. Each is null in bytes that were
 /// written without them, and a null is one zero.
@@ -51,6 +52,10 @@ fn row(record: &RowRecord<&str>) -> Read<Row> {
         "history" => record.history.as_ref().map(history),
         "rebuild" => {
             record.rebuild.as_ref().map(|v| Ok(Row::Rebuild(Rebuild { publish_from: Offset(v.publish_from) })))
+        }
+        "opened" => {
+            let window = |v: &OpenedRowRecord| Window { number: v.minute, count: count(v.count) };
+            record.opened.as_ref().map(|v| Ok(Row::Opened(window(v))))
         }
         _ => None,
     }

@@ -22,6 +22,9 @@ pub(super) struct RowRecord<T> {
     pub calibration: Option<CalibrationRecord<T>>,
     pub history: Option<HistoryRecord<T>>,
     pub rebuild: Option<RebuildRecord>,
+    /// Rows of earlier versions end before it.
+    #[serde(default)]
+    pub opened: Option<OpenedRowRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -171,6 +174,13 @@ pub(super) struct HistoryRecord<T> {
 #[serde(rename = "RebuildRow")]
 pub(super) struct RebuildRecord {
     pub publish_from: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "OpenedRow")]
+pub(super) struct OpenedRowRecord {
+    pub minute: i64,
+    pub count: i64,
 }
 
 /// An observed rate. `name` is the rate and, after a slash, the digest of the configured rates it is relative to; `mean` is

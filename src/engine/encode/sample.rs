@@ -14,7 +14,6 @@ use crate::model::session::*;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::suggestion::*;
 use crate::model::time::{EventTime, Millis};
-use crate::model::topic::Topic;
 
 const START: i64 = 1_762_339_000_000;
 
@@ -95,10 +94,10 @@ pub(super) fn session() -> (SessionView, Facets, Book) {
         producers: vec![SeenSeqs { id: name("gw-1"), epoch: 3, intervals: vec![(1, 6)], overflowed: false }],
         triggers: LiteMap::from_iter([(TriggerKind::SessionInterrupted, stop), (TriggerKind::ContextDrift, drift)]),
         drift: 0.25,
-        topic: Topic::default(),
         open: open.clone(),
         as_of,
         as_of_time: EventTime(START + 5000),
+        ..Book::default()
     };
     let view = SessionView {
         tenant: TenantId::new("acme").unwrap(),

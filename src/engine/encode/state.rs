@@ -195,6 +195,15 @@ impl<'a, 'b> StateWriter<'a, 'b> {
         self.position(&book.as_of);
         self.out.long(book.as_of_time.0);
         self.out.optional(book.topic.to_bytes(), |out, topic| out.counted(&topic));
+        self.out.optional((book.opened.count > 0).then_some(book.opened), |out, opened| {
+            out.long(opened.number);
+            out.long(long(opened.count));
+        });
+        self.out.optional(book.trial, |out, trial| {
+            out.text(trial.group.label());
+            out.long(trial.since.0);
+            out.long(trial.until.0);
+        });
     }
 
     fn stamps(&mut self) {

@@ -17,6 +17,8 @@ use crate::model::shared::shared;
 use crate::model::stamp::{Register, Stamp};
 use crate::model::time::{EventTime, Millis};
 use crate::model::topic::Topic;
+use crate::model::trial::{Group, Trial};
+use crate::model::window::Window;
 
 /// A session as read back. Its prefix segments and its vector come from records of their own.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,8 +201,18 @@ fn book(fold: &Fold<&str>, stamps: &[Arc<Stamp>]) -> Read<Book> {
             .map_or(Some(Topic::default()), |bytes| Topic::from_bytes(bytes))
             .ok_or(DecodeError::Field("topic"))?,
         open: list(&fold.open, |v| id("open", SuggestionId::new(v)))?,
+        opened: fold.opened.as_ref().map_or(Window::default(), |r| Window { number: r.hour, count: count(r.count) }),
+        trial: fold.trial.as_ref().map(trial).transpose()?,
         as_of: (&fold.as_of).into(),
         as_of_time: EventTime(fold.as_of_time),
+    })
+}
+
+fn trial(record: &TrialRecord<&str>) -> Read<Trial> {
+    Ok(Trial {
+        group: word("group", Group::parse(record.group))?,
+        since: EventTime(record.since),
+        until: EventTime(record.until),
     })
 }
 

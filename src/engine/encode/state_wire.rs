@@ -102,6 +102,24 @@ pub(super) struct Fold<T> {
     /// States of the first version end before it.
     #[serde(default)]
     pub topic: Option<ByteBuf>,
+    /// And before these.
+    #[serde(default)]
+    pub opened: Option<OpenedRecord>,
+    #[serde(default)]
+    pub trial: Option<TrialRecord<T>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct OpenedRecord {
+    pub hour: i64,
+    pub count: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TrialRecord<T> {
+    pub group: T,
+    pub since: i64,
+    pub until: i64,
 }
 
 #[derive(Deserialize)]

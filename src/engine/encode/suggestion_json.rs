@@ -13,7 +13,7 @@ use crate::model::suggestion::{
 pub fn suggestion_json(suggestion: &Suggestion, publication: &Publication) -> Value {
     let s = suggestion;
     let redacted = is_redacted(publication);
-    let id = (s.delivery == Delivery::Stream).then_some(s.id.as_str());
+    let id = (s.delivery != Delivery::Query).then_some(s.id.as_str());
     let mut json = json!({
         "kind": s.kind(),
         "status": publication.status(),

@@ -172,6 +172,7 @@ fn keys_say_what_they_are_of() {
         (BookKey::Decision(Offset(7)), "decision/00000000000000000007".to_owned()),
         (BookKey::History(Offset(7)), "history/00000000000000000007".to_owned()),
         (BookKey::Rebuild, "rebuild".to_owned()),
+        (BookKey::Rate(tenant()), "rate/acme".to_owned()),
         (
             BookKey::erased(&tenant(), &ErasureScope::Session(session())),
             format!("erased/{}", keys::erasure_hash(&tenant(), &ErasureScope::Session(session()))),
@@ -181,7 +182,7 @@ fn keys_say_what_they_are_of() {
         assert_eq!(String::from_utf8(key.to_bytes()).unwrap(), text);
         assert_eq!(BookKey::parse(text.as_bytes()), Some(key));
     }
-    for text in ["", "open/a/b", "worker/x", "erased/12", "prefix/a/b/zz/1", "work/1", "calibration/a/b/c", "\u{e9}"] {
+    for text in " open/a/b worker/x erased/12 prefix/a/b/zz/1 work/1 calibration/a/b/c rate/ é".split(' ') {
         assert_eq!(BookKey::parse(text.as_bytes()), None, "{text}");
     }
     assert_eq!(keys::session(&tenant(), &session()), b"acme/s<9");
@@ -248,14 +249,10 @@ fn dead_letters_keep_the_bytes() {
     assert_eq!(effects.stream().next().unwrap().key, None);
 }
 
-/// A session as most are: one copy, an adapter, three metadata keys, UUIDs for event ids.
-fn typical() -> (SessionView, Facets, crate::model::session::Book) {
-    super::sample::session()
-}
-
+/// Of a session as most are: one copy, an adapter, three metadata keys, UUIDs for event ids.
 #[test]
 fn a_typical_state_is_small() {
-    let (view, facets, book) = typical();
+    let (view, facets, book) = super::sample::session();
     let bytes = state(&view, &facets, &book);
     assert!(bytes.len() <= 2048, "{} bytes", bytes.len());
     assert_eq!(decode_state(&bytes).unwrap().facets, facets);
@@ -263,7 +260,7 @@ fn a_typical_state_is_small() {
 
 #[test]
 fn state_json_is_the_contract_form() {
-    let (view, ..) = typical();
+    let (view, ..) = super::sample::session();
     let json = state_json(&view, true);
     assert_eq!(json["kv_cache_ref"]["location"], json!({"disk": {"path": "kv/9", "offset": 0}}));
     assert_eq!(json["metadata"], json!({"plan": "pro", "tries": 3, "tags": ["a", "b"]}));

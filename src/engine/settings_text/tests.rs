@@ -34,6 +34,10 @@ fn settings() -> impl Strategy<Value = EngineSettings> {
                 ..EngineSettings::default()
             };
             settings.policy.adapter_vote = vote;
+            settings.policy.mode = if d { Mode::Shadow } else { Mode::On };
+            settings.policy.session_per_hour = vote.into();
+            settings.policy.tenant_per_minute = u64::MAX - u64::from(vote);
+            settings.policy.holdout = rates().hot.ms;
             settings.policy.floor = rates().bytes_per_token;
             settings.policy.weights.bias = rates().hot.ms;
             settings
@@ -57,8 +61,12 @@ proptest! {
 #[test]
 fn what_this_version_does_not_know_is_refused() {
     let text = EngineSettings::default().to_text();
-    for (from, to) in [("\"floor\"", "\"flour\""), ("\"avro\"", "\"xml\""), ("{\"spaces\"", "{\"later\":1,\"spaces\"")]
-    {
+    for (from, to) in [
+        ("\"floor\"", "\"flour\""),
+        ("\"avro\"", "\"xml\""),
+        ("\"on\"", "\"off\""),
+        ("{\"spaces\"", "{\"later\":1,\"spaces\""),
+    ] {
         let other = text.replacen(from, to, 1);
         assert_ne!(other, text);
         assert!(EngineSettings::from_text(&other).is_err(), "{other}");
