@@ -23,6 +23,7 @@ mod latest;
 pub mod ledger;
 mod lifecycle;
 pub mod listings;
+mod lists;
 mod observer;
 mod packed;
 #[cfg(test)]
@@ -53,7 +54,10 @@ pub use annals::Annals;
 pub use effects::{Effects, Notice, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use observer::{Considered, Weighing};
 pub use process::Engine;
-pub use query::{EngineStats, PrefixMatch, RecoveryQuery, SearchFilter, SearchHit, Weighed};
+pub use query::{
+    EngineStats, Found, HistoryPage, HistoryPlace, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchFilter,
+    SearchHit, SearchQuery, Sought, Weighed,
+};
 pub use record::{Record, WriterSchema};
 pub use restore::{Restoring, StateTopic};
 pub use restore_error::RestoreError;
