@@ -138,6 +138,24 @@ fn a_page_looks_at_so_many_and_no_more_and_goes_on_behind_them() {
 }
 
 #[test]
+fn what_was_never_active_comes_last_and_was_active_neither_since_nor_before() {
+    let silent = json!({"type": "transfer_scope_changed", "user_id": "u-1", "transfer_scope": "user"});
+    let (_, server) = Living::serve(&[started("s-lively", 0), event("acme", "s-silent", 5, silent)]);
+    for (query, expected) in [
+        ("limit=5".to_owned(), vec!["s-lively", "s-silent"]),
+        ("active_since=0".to_owned(), vec!["s-lively"]),
+        (format!("active_before={}", BASE + 1), vec!["s-lively"]),
+        (format!("active_before={BASE}"), vec![]),
+        (
+            "active_since=2025-11-05T10:53:20%2B00:00&active_before=2025-11-05T10:53:20.001Z".to_owned(),
+            vec!["s-lively"],
+        ),
+    ] {
+        assert_eq!(ids(&page(&server, &query).0), expected, "{query}");
+    }
+}
+
+#[test]
 fn a_cursor_is_good_for_its_query_alone() {
     let events: Vec<Value> = (0..3)
         .flat_map(|n| {
