@@ -73,16 +73,18 @@ impl Bench {
         self.effects.notices.contains(notice)
     }
 
-    /// What the session's state names as open, published and asked for.
-    fn named(&self, session: &str) -> [usize; 2] {
+    /// What the session's state names as open, published and asked for; and what is listed of it.
+    fn named(&self, session: &str) -> [usize; 3] {
         let key = format!("acme/{session}").into_bytes();
         let of = |r: &rekindle::engine::OutRecord<'_>| r.topic == Topic::States && r.key == Some(&key);
         let states: Vec<_> = self.effects.records().filter(of).collect();
         let [state] = &states[..] else { panic!("no state of {session}, or several") };
         let OutValue::Json(text) = state.value else { panic!("not JSON: {:?}", state.value) };
         let state: Value = serde_json::from_slice(text).unwrap();
-        let view = self.engine.session(&TenantId::new("acme").unwrap(), &SessionId::new(session).unwrap()).unwrap();
-        [state["open_suggestions"].as_array().unwrap().len(), view.open_suggestions.len()]
+        let (tenant, session) = (TenantId::new("acme").unwrap(), SessionId::new(session).unwrap());
+        let view = self.engine.session(&tenant, &session).unwrap();
+        let listed = self.engine.open_suggestions(&tenant, &session).unwrap().len();
+        [state["open_suggestions"].as_array().unwrap().len(), view.open_suggestions.len(), listed]
     }
 
     /// The keys of the rows of counted openings that were written, with whether they are there now.
@@ -139,7 +141,7 @@ fn held_out_is_kept_and_closed_and_never_published() {
         assert!(bench.send(1, "s", interrupted()).is_empty());
         assert!(bench.noticed(&Notice::Suggestion("recovery", "context_only", "open")));
         assert!(bench.noticed(&Notice::Withheld("recovery", "context_only", "open")));
-        assert_eq!(bench.named("s"), [0, 0], "nobody finds it on its topic");
+        assert_eq!(bench.named("s"), [0; 3], "nobody finds it on its topic");
         assert_eq!(bench.engine.stats().open_suggestions, 1);
         let query = RecoveryQuery {
             tenant: TenantId::new("acme").unwrap(),
@@ -166,7 +168,7 @@ fn the_next_turn_counts_within_the_validity_and_not_after_a_revocation() {
         let mut bench = Bench::new(|_| {});
         bench.send(0, "s", turn(1));
         bench.send(1, "s", interrupted());
-        assert_eq!(bench.named("s"), [1, 1]);
+        assert_eq!(bench.named("s"), [1; 3]);
         bench.send(second, "s", turn(2));
         assert_eq!(bench.noticed(&next_turn(Group::Acted)), counted, "{second}");
 
@@ -212,12 +214,12 @@ fn a_published_one_is_revoked_for_a_withheld_one_and_names_none() {
     assert_eq!(bench.send(1, "s", interrupted()), [("open".to_owned(), false)]);
     bench.adopt(shadow);
     assert_eq!(bench.statuses(2, "s", requested()), ["revoked"]);
-    assert_eq!(bench.named("s"), [0, 0]);
+    assert_eq!(bench.named("s"), [0; 3]);
     bench.adopt(|policy| policy.mode = Mode::On);
     assert_eq!(bench.send(3, "s", requested()), [("open".to_owned(), false)], "the one before was never seen");
     let superseded = [("revoked".to_owned(), false), ("open".to_owned(), true)];
     assert_eq!(bench.send(4, "s", requested()), superseded);
-    assert_eq!(bench.named("s"), [1, 1]);
+    assert_eq!(bench.named("s"), [1; 3]);
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn a_session_is_opened_no_more_than_so_many_in_an_hour() {
     assert_eq!(bench.statuses(3002, "s", requested()), ["revoked", "open"]);
     assert_eq!(bench.statuses(3003, "s", requested()), [""; 0], "the older one stays");
     assert!(bench.noticed(&Notice::Limited(RateScope::Session)));
-    assert_eq!(bench.named("s"), [1, 1]);
+    assert_eq!(bench.named("s"), [1; 3]);
     assert!(!bench.noticed(&Notice::Limited(RateScope::Tenant)));
     bench.send(3004, "r", turn(1));
     assert_eq!(bench.statuses(3005, "r", interrupted()), ["open"], "another session's count is its own");

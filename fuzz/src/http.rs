@@ -8,8 +8,11 @@ use std::task::{Context, Poll, Waker};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
-use rekindle::engine::{Effects, Engine, OutputFormat, Record, RecoveryQuery};
-use rekindle::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use rekindle::engine::{
+    Effects, Engine, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery,
+    SearchQuery,
+};
+use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
 use rekindle::http::{Mode, router};
 use rekindle::model::ids::{SessionId, TenantId};
 use rekindle::model::position::{Offset, Position};
@@ -99,7 +102,7 @@ impl Port {
 
 fn answer<T>(engine: &Engine, value: Option<T>) -> Result<Answer<T>, QueryError> {
     let value = value.ok_or(QueryError::NotFound)?;
-    Ok(Answer { value, as_of: engine.as_of(), stream_time: engine.stream_time() })
+    Ok(Answer::of(engine, None, value))
 }
 
 impl QueryPort for Port {
@@ -116,6 +119,38 @@ impl QueryPort for Port {
     fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError> {
         let engine = self.engine();
         answer(&engine, engine.session(tenant, session))
+    }
+
+    fn session_and_vector(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
+        let engine = self.engine();
+        let view = engine.session(tenant, session);
+        answer(&engine, view.map(|view| (view, engine.vector(tenant, session))))
+    }
+
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, engine.open_suggestions(tenant, session))
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, Some(engine.history(query)))
+    }
+
+    fn search(&self, query: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, engine.find(query))
+    }
+
+    fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
+        let PrefixQuery { tenant, cache, family, hashes, user, except, limit } = query;
+        let (user, except) = (user.as_ref(), except.as_ref());
+        let engine = self.engine();
+        answer(&engine, Some(engine.prefix_match(tenant, cache, family, hashes, user, except, *limit)))
     }
 
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {

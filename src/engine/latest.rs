@@ -1,6 +1,7 @@
 //! Sessions by latest sign of life. Mostly a user has few, and the smallest node of a tree has room for eleven.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use crate::model::ids::SessionId;
 use crate::model::time::EventTime;
@@ -8,7 +9,8 @@ use crate::model::time::EventTime;
 /// As many are kept in a row.
 const FEW: usize = 16;
 
-type Sign = (EventTime, SessionId);
+/// A latest sign of life and the session that gave it.
+pub type Sign = (EventTime, SessionId);
 
 /// Sessions by their latest sign of life, then id.
 #[derive(Debug)]
@@ -74,6 +76,22 @@ impl Latest {
         };
         few.iter().chain(many.into_iter().flatten())
     }
+
+    /// From the one that was active last, only those before `end` in the order of [`Latest::iter`] if it is given. What
+    /// lies beyond costs next to nothing.
+    pub fn newest(&self, end: Option<&Sign>) -> impl Iterator<Item = &Sign> {
+        let (few, many) = match self {
+            Latest::Few(few) => {
+                let until = end.map_or(few.len(), |end| few.partition_point(|sign| sign < end));
+                (&few[..until], None)
+            }
+            Latest::Many(many) => {
+                let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+                (&[][..], Some(many.range::<Sign, _>((Bound::Unbounded, end))))
+            }
+        };
+        few.iter().rev().chain(many.into_iter().flat_map(|range| range.rev()))
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +114,9 @@ mod tests {
                 expected.remove(&sign(n / 2));
             }
             assert!(latest.iter().rev().eq(expected.iter().rev()), "{n}");
+            assert!(latest.newest(None).eq(expected.iter().rev()), "{n}");
+            let end = sign(n / 3);
+            assert!(latest.newest(Some(&end)).eq(expected.range(..&end).rev()), "{n}");
         }
         assert!(matches!(latest, Latest::Many(_)));
         expected.iter().for_each(|sign| latest.remove(sign));

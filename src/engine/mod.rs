@@ -26,6 +26,7 @@ pub mod ledger;
 mod lifecycle;
 mod limits;
 pub mod listings;
+mod lists;
 mod notice;
 mod observer;
 mod outcomes;
@@ -60,7 +61,10 @@ pub use effects::{Effects, OutHeaders, OutRecord, OutValue, Span, Topic};
 pub use notice::{Notice, RateScope, TurnFigures};
 pub use observer::{Considered, Weighing};
 pub use process::Engine;
-pub use query::{EngineStats, PrefixMatch, RecoveryQuery, SearchFilter, SearchHit, Weighed};
+pub use query::{
+    EngineStats, Found, HistoryPage, HistoryPlace, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchFilter,
+    SearchHit, SearchQuery, Sought, Weighed,
+};
 pub use record::{Record, WriterSchema};
 pub use restore::{Restoring, StateTopic};
 pub use restore_error::RestoreError;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 pub use crate::engine::index::Hit as SearchHit;
 use crate::model::event::{ResumeRequested, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
-use crate::model::kv::KvCopy;
-use crate::model::session::Status;
+use crate::model::kv::{CacheIdentity, KvCopy};
+use crate::model::prefix::PrefixFamily;
+use crate::model::session::{SessionView, Status};
 use crate::model::suggestion::{MatchBasis, RecoveryPlan, Score};
 use crate::model::time::EventTime;
+use crate::model::vector::UnitVector;
 
 /// Asks what to restore for a session, or for a user's next session.
 #[derive(Debug, Clone)]
@@ -38,6 +40,89 @@ pub struct SearchFilter {
     pub scope: Option<TransferScope>,
     /// Not this session.
     pub except: Option<SessionId>,
+}
+
+/// Asks for a part of a user's history, the newest first.
+#[derive(Debug, Clone)]
+pub struct HistoryQuery {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+    /// Only sessions of these statuses (empty: all).
+    pub statuses: Vec<Status>,
+    /// Only sessions last active at or after this instant.
+    pub active_since: Option<EventTime>,
+    /// Only sessions last active before this instant.
+    pub active_before: Option<EventTime>,
+    /// Only what comes behind this place, as the part before gave it.
+    pub after: Option<HistoryPlace>,
+    /// Most sessions.
+    pub limit: usize,
+}
+
+/// A place in a user's history: a latest sign of life and the session that gave it.
+pub type HistoryPlace = (EventTime, SessionId);
+
+/// A part of a user's history.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistoryPage {
+    /// The sessions, the newest first; of one instant the greater id first.
+    pub sessions: Vec<SessionView>,
+    /// Behind which place to go on; `None`: nothing follows.
+    pub next: Option<HistoryPlace>,
+}
+
+/// Asks for the nearest sessions.
+#[derive(Debug, Clone)]
+pub struct SearchQuery {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Nearest to what.
+    pub sought: Sought,
+    /// Most sessions.
+    pub k: usize,
+    /// Which sessions.
+    pub filter: SearchFilter,
+}
+
+/// What a search compares with.
+#[derive(Debug, Clone)]
+pub enum Sought {
+    /// A vector of a space.
+    Vector(Name, UnitVector),
+    /// A session's embedding, in this space if one is given. The session itself is not found.
+    Session(SessionId, Option<Name>),
+}
+
+/// A session that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The session, and how near it is.
+    pub hit: SearchHit,
+    /// Its status.
+    pub status: Option<Status>,
+    /// Its latest sign of life.
+    pub last_active: Option<EventTime>,
+}
+
+/// Asks who holds the beginning of a chain.
+#[derive(Debug, Clone)]
+pub struct PrefixQuery {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Identity of the KV asked for.
+    pub cache: CacheIdentity,
+    /// Family of the hashes.
+    pub family: PrefixFamily,
+    /// Hashes from block 0 on.
+    pub hashes: Vec<u64>,
+    /// The user who is to profit.
+    pub user: Option<UserId>,
+    /// Not this session.
+    pub except: Option<SessionId>,
+    /// Most sessions.
+    pub limit: usize,
 }
 
 /// An earlier session that was weighed as what another one takes up.

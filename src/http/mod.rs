@@ -1,6 +1,10 @@
 //! The HTTP edge: health, metrics, queries, the live page. Asks through the query port, knows no Kafka.
 
+mod asked;
+mod cursor;
+mod fields;
 mod health;
+mod lists;
 mod live;
 pub mod port;
 mod problem;

@@ -1,11 +1,16 @@
 //! The query port: what HTTP asks of the running service. Implemented by the runtime, and by a double in tests.
 
-use crate::engine::{EngineStats, RecoveryQuery};
-use crate::model::ids::{SessionId, TenantId};
+use std::sync::Arc;
+
+use crate::engine::{
+    Engine, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery,
+};
+use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
+use crate::model::vector::UnitVector;
 
 /// What a partition of this process is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,11 +43,24 @@ pub struct PartitionStatus {
 pub struct Answer<T> {
     /// The answer.
     pub value: T,
-    /// The last record folded into it.
+    /// The last record folded into it; offset -1 before the first.
     pub as_of: Position,
     /// Stream time at that record.
     pub stream_time: EventTime,
+    /// Records behind it up to the end of the input, if known.
+    pub lag: Option<i64>,
 }
+
+impl<T> Answer<T> {
+    /// What an engine answers. `input_end`: where its input ends, if known.
+    pub fn of(engine: &Engine, input_end: Option<Offset>, value: T) -> Answer<T> {
+        let lag = input_end.zip(engine.next_offset()).map(|(end, next)| (end.0 - next.0).max(0));
+        Answer { value, as_of: engine.as_of(), stream_time: engine.stream_time(), lag }
+    }
+}
+
+/// An embedding with its space.
+pub type Embedding = (Name, UnitVector);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -78,6 +96,20 @@ pub trait QueryPort: Send + Sync + 'static {
     fn partitions(&self) -> Vec<PartitionStatus>;
     /// One session.
     fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError>;
+    /// The same with its embedding, if it has one.
+    fn session_and_vector(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError>;
+    /// The open suggestions of a session, the oldest first.
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError>;
+    /// A part of a user's history; empty of an unknown user.
+    fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError>;
+    /// The nearest sessions. Not found: the session to compare with, or its embedding.
+    fn search(&self, query: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError>;
+    /// Sessions that hold the beginning of a chain.
+    fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError>;
     /// What to restore.
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError>;
     /// The newest published suggestions after number `after`, oldest first, with their numbers.

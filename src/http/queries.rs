@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::port::{Answer, QueryError};
+use super::fields::Fields;
+use super::port::{Answer, Embedding, QueryError};
 use super::problem::Problem;
 use super::request;
 use super::server::App;
@@ -18,20 +21,30 @@ use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::Publication;
 use crate::model::time::EventTime;
 
+/// Parameters of a request, in the order in which they came.
+pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
 /// `GET /v1/tenants/{tenant}/sessions/{session}`
 pub(super) async fn session(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
+    query: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let Path((tenant, session)) = path.map_err(bad_path)?;
-    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
-    let session = SessionId::new(&session).map_err(|e| Problem::field("session_id", e))?;
-    let answer = app.port.session(&tenant, &session).map_err(|e| match e {
-        QueryError::NotFound => Problem::new(StatusCode::NOT_FOUND, "no such session"),
-        other => other.into(),
-    })?;
-    let state = encode::state_json(&answer.value, true);
-    Ok(Json(with_place("session", state, &answer)))
+    let (tenant, session) = session_ids(path)?;
+    match parameters(query)?.text("include")?.as_deref() {
+        None => {
+            let answer = app.port.session(&tenant, &session).map_err(unless_session)?;
+            let fields = json!({"session": encode::state_json(&answer.value, true)});
+            Ok(with_place(fields, &answer))
+        }
+        Some("vector") => {
+            let answer = app.port.session_and_vector(&tenant, &session).map_err(unless_session)?;
+            let (view, vector) = &answer.value;
+            let fields = json!({"session": encode::state_json(view, true), "vector": vector.as_ref().map(vector_json)});
+            Ok(with_place(fields, &answer))
+        }
+        Some(_) => Err(Problem::field("include", "must be vector")),
+    }
 }
 
 /// `POST /v1/tenants/{tenant}/recovery`
@@ -40,27 +53,66 @@ pub(super) async fn recovery(
     path: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Path(tenant) = path.map_err(bad_path)?;
-    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
+    let tenant = tenant_id(path)?;
     let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
     let query = request::recovery_query(&app.engine, tenant, &body)?;
     let begun = Instant::now();
     let answer = app.port.recovery(&query);
     app.metrics.search(begun.elapsed());
-    let answer = answer.map_err(|e| match e {
-        QueryError::NotFound => Problem::new(StatusCode::NOT_FOUND, "neither the session nor the user is known"),
-        other => other.into(),
-    })?;
+    let answer = answer.map_err(not_found("neither the session nor the user is known"))?;
     let suggestion = encode::suggestion_json(&answer.value, &Publication::Open);
-    Ok(Json(with_place("suggestion", suggestion, &answer)))
+    Ok(with_place(json!({"suggestion": suggestion}), &answer))
 }
 
-fn bad_path(rejection: PathRejection) -> Problem {
+/// An embedding as it is kept, widened: what a search takes as its vector.
+fn vector_json((space, vector): &Embedding) -> Value {
+    let bytes: Vec<u8> = vector.to_f32().into_iter().flat_map(f32::to_le_bytes).collect();
+    json!({"space": space.as_str(), "dim": vector.dim(), "base64": STANDARD.encode(bytes)})
+}
+
+/// Tenant and session of a path.
+pub(super) fn session_ids(
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<(TenantId, SessionId), Problem> {
+    let Path((tenant, session)) = path.map_err(bad_path)?;
+    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
+    Ok((tenant, SessionId::new(&session).map_err(|e| Problem::field("session_id", e))?))
+}
+
+/// Tenant of a path.
+pub(super) fn tenant_id(path: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
+    let Path(tenant) = path.map_err(bad_path)?;
+    TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))
+}
+
+/// The parameters as fields.
+pub(super) fn parameters(query: Parameters) -> Result<Fields, Problem> {
+    let Query(pairs) = query.map_err(|e| Problem::new(e.status(), e.body_text()))?;
+    Fields::of_query(pairs)
+}
+
+pub(super) fn bad_path(rejection: PathRejection) -> Problem {
     Problem::new(rejection.status(), rejection.body_text())
 }
 
-fn with_place<T>(name: &str, value: Value, answer: &Answer<T>) -> Value {
+/// What is said where nothing is known of the subject.
+pub(super) fn not_found(detail: &'static str) -> impl Fn(QueryError) -> Problem {
+    move |error| match error {
+        QueryError::NotFound => Problem::new(StatusCode::NOT_FOUND, detail),
+        other => other.into(),
+    }
+}
+
+/// The same of a session.
+pub(super) fn unless_session(error: QueryError) -> Problem {
+    not_found("no such session")(error)
+}
+
+/// An answer's fields, the part of the log that they cover, and what is behind it.
+pub(super) fn with_place<T>(mut fields: Value, answer: &Answer<T>) -> Json<Value> {
     let stream_time = Some(answer.stream_time).filter(|t| *t != EventTime::MIN).map(|t| t.0);
-    let as_of = json!({"partition": answer.as_of.partition.0, "offset": answer.as_of.offset.0});
-    json!({name: value, "as_of": as_of, "stream_time": stream_time})
+    let offset = Some(answer.as_of.offset.0).filter(|offset| *offset >= 0);
+    fields["as_of"] = json!({"partition": answer.as_of.partition.0, "offset": offset, "stream_time": stream_time});
+    fields["lag"] = json!(answer.lag);
+    Json(fields)
 }

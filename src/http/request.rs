@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
+use super::fields::Fields;
 use super::problem::Problem;
 use crate::engine::{EngineSettings, Record, RecoveryQuery, decode, validate};
 use crate::model::event::{ResumeRequested, SessionBody, Subject};
@@ -14,21 +15,10 @@ const FIELDS: [&str; 5] = ["session_id", "user_id", "cache", "prefix", "context"
 
 /// Reads a query. Errors name the field.
 pub(super) fn recovery_query(engine: &EngineSettings, tenant: TenantId, body: &[u8]) -> Result<RecoveryQuery, Problem> {
-    let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
-    // Only the place of the fault: the parser's message can repeat what was sent.
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|e| bad(&format!("the body is not JSON: line {}, column {}", e.line(), e.column())))?;
-    let Value::Object(mut fields) = value else {
-        return Err(bad("the body must be a JSON object"));
-    };
-    if let Some(unknown) = fields.keys().find(|k| !FIELDS.contains(&k.as_str())) {
-        return Err(Problem::field(unknown.clone(), format!("unknown field; known are {}", FIELDS.join(", "))));
-    }
-    let session = text(&mut fields, "session_id")?.map(|t| SessionId::new(&t)).transpose();
-    let session = session.map_err(|e| Problem::field("session_id", e))?;
-    let user = text(&mut fields, "user_id")?.map(|t| UserId::new(&t)).transpose();
-    let user = user.map_err(|e| Problem::field("user_id", e))?;
-    let request = resume_requested(engine, &tenant, fields)?;
+    let mut fields = Fields::of_body(body, &FIELDS)?;
+    let session = fields.checked("session_id", SessionId::new)?;
+    let user = fields.checked("user_id", UserId::new)?;
+    let request = resume_requested(engine, &tenant, fields.rest())?;
     let by_chain = request.prefix.is_some() && request.cache.is_some();
     if session.is_none() && user.is_none() && !by_chain {
         return Err(Problem::field("session_id", "a query needs session_id, user_id, or prefix and cache"));
@@ -36,16 +26,8 @@ pub(super) fn recovery_query(engine: &EngineSettings, tenant: TenantId, body: &[
     Ok(RecoveryQuery { tenant, session, user, request })
 }
 
-fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
-    match fields.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Problem::field(name, "must be a string")),
-    }
-}
-
 /// Reads what a query shares with the event `resume_requested` as that event, so that both mean the same.
-fn resume_requested(
+pub(super) fn resume_requested(
     engine: &EngineSettings,
     tenant: &TenantId,
     mut fields: Map<String, Value>,

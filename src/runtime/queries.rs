@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 
 use super::board::{Board, Phase, RebuildView, Slot, read};
 use crate::engine::validate::murmur2;
-use crate::engine::{Engine, EngineStats, RecoveryQuery};
-use crate::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use crate::engine::{
+    Engine, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery, Sought,
+};
+use crate::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
 use crate::model::ids::{SessionId, TenantId};
-use crate::model::position::{Offset, PartitionId, Position};
+use crate::model::position::PartitionId;
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 
@@ -49,6 +51,43 @@ impl QueryPort for Board {
         self.ask(tenant, |engine| engine.session(tenant, session))
     }
 
+    fn session_and_vector(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
+        self.ask(tenant, |engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+    }
+
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+        self.ask(tenant, |engine| engine.open_suggestions(tenant, session))
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
+        let HistoryQuery { tenant, user, .. } = query;
+        self.list(tenant, |engine| engine.knows_user(tenant, user), |engine| engine.history(query))
+    }
+
+    fn search(&self, query: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError> {
+        let SearchQuery { tenant, sought, .. } = query;
+        match sought {
+            Sought::Session(..) => self.ask(tenant, |engine| engine.find(query)),
+            Sought::Vector(..) => {
+                self.list(tenant, |engine| engine.knows_tenant(tenant), |engine| engine.find(query).unwrap_or_default())
+            }
+        }
+    }
+
+    fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
+        let PrefixQuery { tenant, cache, family, hashes, user, except, limit } = query;
+        let (user, except) = (user.as_ref(), except.as_ref());
+        self.list(
+            tenant,
+            |engine| engine.knows_tenant(tenant),
+            |engine| engine.prefix_match(tenant, cache, family, hashes, user, except, *limit),
+        )
+    }
+
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         self.ask(&query.tenant, |engine| engine.recovery(query))
     }
@@ -71,9 +110,7 @@ impl Board {
                 Phase::Running(engine) => {
                     let engine = read(&engine);
                     if let Some(value) = question(&engine) {
-                        let next = engine.next_offset().unwrap_or_default();
-                        let as_of = Position { partition: *partition, offset: Offset((next.0 - 1).max(0)) };
-                        return Ok(Answer { value, as_of, stream_time: engine.stream_time() });
+                        return Ok(Answer::of(&engine, slot.input_end(), value));
                     }
                 }
                 Phase::Restoring(share) => fault = fault.or(Some(QueryError::Restoring(*partition, share))),
@@ -87,6 +124,20 @@ impl Board {
             Some(fault) if here(&fault) => Err(fault),
             _ if !owned => Err(QueryError::NotOwned(home)),
             _ => Err(QueryError::NotFound),
+        }
+    }
+
+    /// A list from the first engine that knows of whom it is. Where none does, it is the empty one of the tenant's usual
+    /// partition.
+    fn list<T>(
+        &self,
+        tenant: &TenantId,
+        knows: impl Fn(&Engine) -> bool,
+        question: impl Fn(&Engine) -> T,
+    ) -> Result<Answer<T>, QueryError> {
+        match self.ask(tenant, |engine| knows(engine).then(|| question(engine))) {
+            Err(QueryError::NotFound) => self.ask(tenant, |engine| Some(question(engine))),
+            answer => answer,
         }
     }
 }
@@ -110,3 +161,7 @@ fn status(partition: PartitionId, slot: &Arc<Slot>) -> PartitionStatus {
     };
     PartitionStatus { partition, phase, next_offset: slot.next_offset(), lag: slot.lag(), stats }
 }
+
+#[cfg(test)]
+#[path = "queries_tests.rs"]
+mod tests;

@@ -161,10 +161,23 @@ fn requests() -> Vec<Seed> {
     let query = json!({"session_id": "s-1", "user_id": "u-1", "cache": {"namespace": "n"},
         "prefix": {"algorithm": "a", "block_tokens": 16, "hashes": ["1"]},
         "context": {"space": "default", "vector": [1, 0.5, -0.25], "covers_turn": 0}});
+    let search = json!({"vector": [1, 0.5, -0.25], "space": "default", "k": 3, "filters": {"user_id": "u-1",
+        "status": ["active", "ended"], "adapter": "a", "active_since": 0, "scope": "user"}});
+    let prefix = json!({"cache": {"namespace": "n"}, "user_id": "u-1", "except_session_id": "s-1", "limit": 2,
+        "prefix": {"algorithm": "a", "block_tokens": 16, "hashes": ["1"]}});
     vec![
         seed("http", "session", "GET /v1/tenants/t-1/sessions/s-1\nlocalhost\n"),
         seed("http", "session-encoded", "GET /v1/tenants/t-1/sessions/s%2D1%20\n[::1]:8080\n"),
         seed("http", "recovery", format!("POST /v1/tenants/t-1/recovery\nlocalhost\n{query}")),
+        seed("http", "vector", "GET /v1/tenants/t-1/sessions/s-1?include=vector\nlocalhost\n"),
+        seed("http", "suggestions", "GET /v1/tenants/t-1/sessions/s-1/suggestions\nlocalhost\n"),
+        seed(
+            "http",
+            "history",
+            "GET /v1/tenants/t-1/users/u-1/sessions?limit=1&status=active,ended&active_since=0&cursor=AA\nlocalhost\n",
+        ),
+        seed("http", "search", format!("POST /v1/tenants/t-1/search\nlocalhost\n{search}")),
+        seed("http", "prefix-match", format!("POST /v1/tenants/t-1/prefix-match\nlocalhost\n{prefix}")),
         seed("http", "feed", "GET /feed?after=1\n127.0.0.1\n"),
         seed("http", "status", "GET /v1/status\n\n"),
         seed("http", "metrics", "GET /metrics\nexample.com\n"),

@@ -5,11 +5,14 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rekindle::engine::{EngineSettings, EngineStats, RecoveryQuery};
-use rekindle::http::port::{Answer, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use rekindle::engine::{
+    EngineSettings, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchHit,
+    SearchQuery,
+};
+use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
 use rekindle::http::settings::HttpSettings;
 use rekindle::http::{HttpServer, Mode, serve};
-use rekindle::model::event::TransferScope;
+use rekindle::model::event::{ResumeRequested, TransferScope};
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::{SessionView, Status, TriggerKind};
@@ -49,7 +52,7 @@ impl Double {
     fn answer<T>(&self, value: T) -> Result<Answer<T>, QueryError> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
-            None => Ok(Answer { value, as_of: AS_OF, stream_time: EventTime(1_762_340_009_000) }),
+            None => Ok(Answer { value, as_of: AS_OF, stream_time: EventTime(1_762_340_009_000), lag: Some(12) }),
         }
     }
 }
@@ -67,6 +70,36 @@ impl QueryPort for Double {
         self.answer(view(tenant, session))
     }
 
+    fn session_and_vector(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
+        self.answer((view(tenant, session), None))
+    }
+
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+        let request = ResumeRequested { cache: None, prefix: None, context: None };
+        let query = RecoveryQuery { tenant: tenant.clone(), session: Some(session.clone()), user: None, request };
+        self.answer(vec![Arc::new(suggestion(&query))])
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
+        let session = SessionId::new("s-9").expect("an id");
+        let next = Some((EventTime(5), session.clone())).filter(|_| query.limit == 1);
+        self.answer(HistoryPage { sessions: vec![view(&query.tenant, &session)], next })
+    }
+
+    fn search(&self, _: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError> {
+        let hit = SearchHit { session: SessionId::new("s-9").expect("an id"), similarity: 0.5 };
+        self.answer(vec![Found { hit, status: Some(Status::Ended), last_active: Some(EventTime(7)) }])
+    }
+
+    fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
+        let session = SessionId::new("s-9").expect("an id");
+        self.answer(vec![PrefixMatch { session, depth: query.hashes.len(), tokens: 16, copy: None }])
+    }
+
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         self.answer(suggestion(query))
     }
@@ -78,9 +111,13 @@ impl QueryPort for Double {
 
 /// Serves a double in demo mode on a free loopback port.
 pub fn serve_double(double: Double) -> HttpServer {
+    serve_port(Arc::new(double), EngineSettings::default())
+}
+
+/// Serves any port, with queries checked by these settings.
+pub fn serve_port(port: Arc<dyn QueryPort>, engine: EngineSettings) -> HttpServer {
     let settings = HttpSettings { listen: ([127, 0, 0, 1], 0).into() };
-    let engine = Arc::new(EngineSettings::default());
-    serve(&settings, Arc::new(double), Arc::new(Metrics::new()), engine, Mode::Demo).expect("a free loopback port")
+    serve(&settings, port, Arc::new(Metrics::new()), Arc::new(engine), Mode::Demo).expect("a free loopback port")
 }
 
 /// What came back.
@@ -134,9 +171,14 @@ pub fn get(server: &HttpServer, path: &str) -> Reply {
 }
 
 pub fn post(server: &HttpServer, path: &str, body: &str) -> Reply {
+    post_with(server, path, "", body)
+}
+
+/// With more lines of the head, each ended.
+pub fn post_with(server: &HttpServer, path: &str, lines: &str, body: &str) -> Reply {
     let head =
         format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}", body.len());
-    Reply::raw(server, &format!("{head}\r\n\r\n{body}"))
+    Reply::raw(server, &format!("{head}\r\n{lines}\r\n{body}"))
 }
 
 fn view(tenant: &TenantId, session: &SessionId) -> SessionView {

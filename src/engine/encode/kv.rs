@@ -188,7 +188,8 @@ pub(super) fn cache_json(cache: &CacheIdentity) -> Value {
     })
 }
 
-pub(super) fn copy_json(copy: &KvCopy) -> Value {
+/// A copy as JSON; what is unknown is null.
+pub fn copy_json(copy: &KvCopy) -> Value {
     let location = match &copy.location {
         Location::Memory { offset } => json!({"memory": {"offset": offset}}),
         Location::Disk { path, offset } => json!({"disk": {"path": path.as_str(), "offset": offset}}),

@@ -1,0 +1,96 @@
+//! Queries answered with lists: a user's history, a search, who holds a prefix, what is suggested for a session.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::queries::{self, Parameters, not_found, with_place};
+use super::server::App;
+use super::{asked, cursor};
+use crate::engine::{Found, PrefixMatch, encode};
+use crate::model::ids::{TenantId, UserId};
+use crate::model::suggestion::Publication;
+
+/// `GET /v1/tenants/{tenant}/sessions/{session}/suggestions`: the open ones, the oldest first.
+pub(super) async fn suggestions(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (tenant, session) = queries::session_ids(path)?;
+    let answer = app.port.suggestions(&tenant, &session).map_err(queries::unless_session)?;
+    let open = answer.value.iter().map(|open| encode::suggestion_json(open, &Publication::Open));
+    Ok(with_place(json!({"suggestions": open.collect::<Vec<_>>()}), &answer))
+}
+
+/// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
+pub(super) async fn history(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: Parameters,
+) -> Result<Json<Value>, Problem> {
+    let Path((tenant, user)) = path.map_err(queries::bad_path)?;
+    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
+    let user = UserId::new(&user).map_err(|e| Problem::field("user_id", e))?;
+    let query = asked::history_query(tenant, user, queries::parameters(query)?)?;
+    let answer = app.port.history(&query)?;
+    let sessions = answer.value.sessions.iter().map(|view| encode::state_json(view, true));
+    let next = answer.value.next.as_ref().map(|place| cursor::encode(&query, place));
+    Ok(with_place(json!({"sessions": sessions.collect::<Vec<_>>(), "next_cursor": next}), &answer))
+}
+
+/// `POST /v1/tenants/{tenant}/search`: the nearest sessions by their embedding.
+pub(super) async fn search(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Problem> {
+    let tenant = queries::tenant_id(path)?;
+    let query = asked::search_query(&app.engine, tenant, &json_body(&headers, body)?)?;
+    let answer = app.port.search(&query);
+    let answer = answer.map_err(not_found("no such session, or it has no embedding in the space"))?;
+    let hits = answer.value.iter().map(|Found { hit, status, last_active }| {
+        json!({
+            "session_id": hit.session.as_str(),
+            "similarity": hit.similarity,
+            "status": status.map(|status| status.label()),
+            "last_active": last_active.map(|at| at.0),
+        })
+    });
+    Ok(with_place(json!({"hits": hits.collect::<Vec<_>>()}), &answer))
+}
+
+/// `POST /v1/tenants/{tenant}/prefix-match`: sessions that hold the beginning of a chain.
+pub(super) async fn prefix_match(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Problem> {
+    let tenant = queries::tenant_id(path)?;
+    let query = asked::prefix_query(&app.engine, tenant, &json_body(&headers, body)?)?;
+    let answer = app.port.prefix_match(&query)?;
+    let matches = answer.value.iter().map(|PrefixMatch { session, depth, tokens, copy }| {
+        json!({
+            "session_id": session.as_str(),
+            "depth": depth,
+            "matched_tokens": tokens,
+            "kv_cache": copy.as_deref().map(encode::copy_json),
+        })
+    });
+    Ok(with_place(json!({"matches": matches.collect::<Vec<_>>()}), &answer))
+}
+
+/// A body that is JSON as far as its type says, if it says one.
+fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
+    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("application/json")) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
+    }
+    body.map_err(|e| Problem::new(e.status(), e.body_text()))
+}

@@ -1,0 +1,134 @@
+//! A query port with one real engine behind it, and the events that it is fed with.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rekindle::engine::{
+    Effects, Engine, EngineSettings, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch, PrefixQuery, Record,
+    RecoveryQuery, SearchQuery,
+};
+use rekindle::http::HttpServer;
+use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionStatus, QueryError, QueryPort};
+use rekindle::model::ids::{Name, SessionId, TenantId};
+use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::session::SessionView;
+use rekindle::model::suggestion::Suggestion;
+use serde_json::{Value, json};
+
+use crate::http_double::serve_port;
+
+/// When the first event occurred.
+pub const BASE: i64 = 1_762_340_000_000;
+/// Components of an embedding.
+pub const DIM: usize = 8;
+/// Records behind the last one that was processed.
+pub const LAG: i64 = 3;
+
+/// An engine that lives on while it is asked.
+pub struct Living(Mutex<(Engine, Effects)>);
+
+pub fn settings() -> EngineSettings {
+    EngineSettings {
+        spaces: [(Name::new("default").expect("a name"), DIM)].into(),
+        output: OutputFormat::Json,
+        ..EngineSettings::default()
+    }
+}
+
+/// An event of a session, with whatever fields.
+pub fn event(tenant: &str, session: &str, at: i64, fields: Value) -> Value {
+    let mut event = json!({"event_id": format!("e-{tenant}-{session}-{at}"), "tenant_id": tenant,
+        "session_id": session, "occurred_at": BASE + at});
+    event.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+    event
+}
+
+impl Living {
+    /// One that has processed these events, and its API.
+    pub fn serve(events: &[Value]) -> (Arc<Living>, HttpServer) {
+        let engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
+        let living = Arc::new(Living(Mutex::new((engine, Effects::new()))));
+        living.feed(events);
+        let server = serve_port(Arc::clone(&living) as Arc<dyn QueryPort>, settings());
+        (living, server)
+    }
+
+    /// Processes more.
+    pub fn feed(&self, events: &[Value]) {
+        let (engine, effects) = &mut *self.held();
+        for event in events {
+            let next = engine.next_offset().unwrap_or_default();
+            let bytes = event.to_string().into_bytes();
+            let position = Position { partition: PartitionId(0), offset: next };
+            let record =
+                Record { position, timestamp: None, key: None, value: Some(&bytes), traceparent: None, writer: None };
+            let verdict = engine.process(record, effects);
+            assert!(!verdict.label().starts_with("rejected"), "{event}: {}", verdict.label());
+            engine.seal(Offset(next.0 + 1), effects);
+        }
+    }
+
+    /// Looks at the engine.
+    pub fn look<T>(&self, question: impl FnOnce(&Engine, &Effects) -> T) -> T {
+        let held = self.held();
+        question(&held.0, &held.1)
+    }
+
+    fn held(&self) -> MutexGuard<'_, (Engine, Effects)> {
+        self.0.lock().expect("no query panics")
+    }
+
+    fn answer<T>(&self, question: impl FnOnce(&Engine) -> Option<T>) -> Result<Answer<T>, QueryError> {
+        let engine = &self.held().0;
+        let value = question(engine).ok_or(QueryError::NotFound)?;
+        let end = engine.next_offset().map(|next| Offset(next.0 + LAG));
+        Ok(Answer::of(engine, end, value))
+    }
+}
+
+impl QueryPort for Living {
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        Vec::new()
+    }
+
+    fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError> {
+        self.answer(|engine| engine.session(tenant, session))
+    }
+
+    fn session_and_vector(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
+        self.answer(|engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+    }
+
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+        self.answer(|engine| engine.open_suggestions(tenant, session))
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
+        self.answer(|engine| Some(engine.history(query)))
+    }
+
+    fn search(&self, query: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError> {
+        self.answer(|engine| engine.find(query))
+    }
+
+    fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
+        let PrefixQuery { tenant, cache, family, hashes, user, except, limit } = query;
+        let (user, except) = (user.as_ref(), except.as_ref());
+        self.answer(|engine| Some(engine.prefix_match(tenant, cache, family, hashes, user, except, *limit)))
+    }
+
+    fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
+        self.answer(|engine| engine.recovery(query))
+    }
+
+    fn feed(&self, _: u64) -> Vec<(u64, FeedItem)> {
+        Vec::new()
+    }
+}
