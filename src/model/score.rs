@@ -75,8 +75,8 @@ macro_rules! features {
 
             /// Those of recoveries: how likely it is that the session takes up the source.
             ///
-            /// Similarity, margin, interruption, end and turns are a logistic fit (`rekindle backtest --fit`) to whether a
-            /// session takes up an earlier one of its user, on real multi-turn dialogues with sentence embeddings
+            /// Similarity, margin, interruption, end and turns are close to a logistic fit (`rekindle backtest --fit`) to
+            /// whether a session takes up an earlier one of its user, on real multi-turn dialogues with sentence embeddings
             /// (docs/backtest.md). Their times are invented, so recency has no weight until a log of one's own gives it
             /// one. The others are set so that a session's own broken-off KV comes out near 0.95 and an interrupted
             /// session without any embedding near 0.5.
