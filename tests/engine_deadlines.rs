@@ -1,10 +1,7 @@
 //! What falls due by time alone: not before `next_deadline`, and a tick of that instant makes it happen.
 
-use std::sync::Arc;
-
-use rekindle::engine::{Effects, Engine, EngineSettings};
+use rekindle::engine::EngineSettings;
 use rekindle::model::ids::{SessionId, TenantId};
-use rekindle::model::position::PartitionId;
 use rekindle::model::session::Status;
 use rekindle::model::time::{EventTime, Millis};
 use rekindle::model::verdict::Verdict;
@@ -12,18 +9,12 @@ use serde_json::{Value, json};
 
 mod records;
 
-use records::record;
+use records::Bench;
 
 const BASE: i64 = 1_762_340_000_000;
 const IDLE: i64 = 5_000;
 const VALID: i64 = 3_000;
 const RETENTION: i64 = 200_000;
-
-struct Bench {
-    engine: Engine,
-    effects: Effects,
-    offset: i64,
-}
 
 impl Bench {
     fn new() -> Bench {
@@ -34,27 +25,24 @@ impl Bench {
             ..EngineSettings::default()
         };
         settings.policy.valid_for = Millis(VALID);
-        Bench { engine: Engine::new(Arc::new(settings), PartitionId(0), 1), effects: Effects::new(), offset: 0 }
+        Bench::under(settings)
     }
 
     /// Sends an event; returns whether more came of it than its own verdict.
     fn send(&mut self, second: i64, mut event: Value) -> bool {
         event["event_id"] = json!(format!("e-{}", self.offset));
         event["occurred_at"] = json!(BASE + second * 1000);
-        self.process(&event.to_string())
+        self.apply(&event.to_string())
     }
 
     /// A tick of this instant.
     fn tick(&mut self, at: EventTime) -> bool {
         let event = json!({"event_id": "t", "tenant_id": "*", "occurred_at": at.0, "type": "tick"});
-        self.process(&event.to_string())
+        self.apply(&event.to_string())
     }
 
-    fn process(&mut self, text: &str) -> bool {
-        let record = record(self.offset, text);
-        self.offset += 1;
-        self.effects.clear();
-        assert_eq!(self.engine.process(record, &mut self.effects), Verdict::Applied, "{text}");
+    fn apply(&mut self, text: &str) -> bool {
+        assert_eq!(self.process(text), Verdict::Applied, "{text}");
         !self.effects.is_empty()
     }
 

@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use rekindle::engine::settings::{Mode, Policy};
 use rekindle::engine::{
-    Effects, Engine, EngineSettings, Notice, OutValue, OutputFormat, RateScope, Record, RecoveryQuery, Topic,
-    TurnFigures,
+    Effects, Engine, EngineSettings, Notice, OutValue, OutputFormat, RateScope, RecoveryQuery, Topic, TurnFigures,
 };
 use rekindle::model::event::ResumeRequested;
 use rekindle::model::ids::{SessionId, TenantId};
-use rekindle::model::position::{Offset, PartitionId, Position};
+use rekindle::model::position::PartitionId;
 use rekindle::model::suggestion::Outcome;
 use rekindle::model::trial::Group;
 use rekindle::model::verdict::Verdict;
 use serde_json::{Value, json};
 
 /// The beginning of an hour.
+mod records;
+
+use records::record;
+
 const BASE: i64 = 1_762_340_400_000;
 
 struct Bench {
@@ -46,14 +49,7 @@ impl Bench {
         event["event_id"] = json!(format!("e-{}", self.offset));
         event["occurred_at"] = json!(BASE + second * 1000);
         let text = event.to_string();
-        let record = Record {
-            position: Position { partition: PartitionId(0), offset: Offset(self.offset) },
-            timestamp: None,
-            key: None,
-            value: Some(text.as_bytes()),
-            traceparent: None,
-            writer: None,
-        };
+        let record = record(self.offset, &text);
         self.offset += 1;
         self.effects.clear();
         assert_eq!(self.engine.process(record, &mut self.effects), Verdict::Applied, "{text}");

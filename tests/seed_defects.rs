@@ -1,40 +1,27 @@
 //! Defects that an earlier session index was found to have, each held off by a test through the engine. (The
 //! library's `SessionIndex` has the same list in its own tests.)
 
-use std::sync::Arc;
-
-use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, SearchFilter, Topic, encode};
+use rekindle::engine::{EngineSettings, OutValue, SearchFilter, Topic, encode};
 use rekindle::model::ids::{Name, SessionId, TenantId, UserId};
-use rekindle::model::position::PartitionId;
 use rekindle::model::vector::UnitVector;
 use rekindle::model::verdict::{RejectReason, Verdict};
 use serde_json::{Value, json};
 
 mod records;
 
-use records::record;
+use records::Bench;
 
 const BASE: i64 = 1_762_340_000_000;
 const DIM: usize = 6;
 
-struct Bench {
-    engine: Engine,
-    effects: Effects,
-    offset: i64,
-}
-
 impl Bench {
     fn new() -> Bench {
         let settings = EngineSettings { spaces: [(name("default"), DIM)].into(), ..EngineSettings::default() };
-        Bench { engine: Engine::new(Arc::new(settings), PartitionId(0), 1), effects: Effects::new(), offset: 0 }
+        Bench::under(settings)
     }
 
     fn send(&mut self, event: &Value) -> Verdict {
-        let bytes = event.to_string();
-        let record = record(self.offset, &bytes);
-        self.offset += 1;
-        self.effects.clear();
-        self.engine.process(record, &mut self.effects)
+        self.process(&event.to_string())
     }
 
     fn state(&self, session: &str) -> Value {

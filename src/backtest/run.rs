@@ -166,8 +166,7 @@ impl<'t> Run<'t> {
     }
 
     fn note_published(&mut self) {
-        let suggestions = self.effects.stream().filter(|r| matches!(r.topic, Topic::Recovery | Topic::Transfer));
-        for record in suggestions {
+        for record in self.effects.suggestions() {
             let OutValue::Json(json) = record.value else { continue };
             let Some(published) = Published::read(json) else { continue };
             let Some((tenant, session, other)) = published.sessions() else { continue };

@@ -9,7 +9,6 @@ use rekindle::backtest::{self, Figures, Fitted, Half, LogFigures, Report, Run, R
 use rekindle::config::{Config, Faults, Needs, PolicyFile};
 use rekindle::engine::{EngineSettings, Record, decode};
 use rekindle::model::position::{Offset, PartitionId, Position};
-use rekindle::model::time::EventTime;
 use rekindle::model::verdict::Verdict;
 
 use super::args::ConfigArgs;
@@ -205,17 +204,12 @@ impl<'a> Log<'a> {
             let number = lines.number;
             match Line::parse(lines.current()) {
                 Err(fault) => self.reject(number, &fault.to_string()),
-                Ok(line) => {
+                Ok(mut line) => {
                     let writer = self.schemas.writer(number, line.value.as_deref())?;
-                    let record = Record {
-                        position: Position { partition: PartitionId(0), offset: Offset(number as i64 - 1) },
-                        timestamp: line.timestamp.map(EventTime),
-                        key: line.key.as_deref().map(str::as_bytes),
-                        value: line.value.as_deref(),
-                        traceparent: line.headers.get("traceparent").map(String::as_bytes),
-                        writer: writer.as_ref().map(|known| &known.writer),
-                    };
-                    each(self, number, record, line.truth.and_then(|truth| truth.intents));
+                    let intents = line.truth.take().and_then(|truth| truth.intents);
+                    let position = Position { partition: PartitionId(0), offset: Offset(number as i64 - 1) };
+                    let record = line.record(position, writer.as_ref().map(|known| &known.writer));
+                    each(self, number, record, intents);
                 }
             }
             self.progress.advance(lines.length, number);

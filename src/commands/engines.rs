@@ -8,9 +8,8 @@ use anyhow::Context;
 
 use rekindle::config::Config;
 use rekindle::engine::validate::murmur2;
-use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, Record, Topic, WriterSchema};
+use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, WriterSchema};
 use rekindle::model::position::{Offset, PartitionId, Position};
-use rekindle::model::time::EventTime;
 use rekindle::model::verdict::Verdict;
 
 use super::UsageError;
@@ -126,14 +125,7 @@ impl Engines {
     ) -> anyhow::Result<()> {
         let offset = Offset(line.offset.unwrap_or(number as i64 - 1));
         let at = Position { partition: PartitionId(partition), offset };
-        let record = Record {
-            position: at,
-            timestamp: line.timestamp.map(EventTime),
-            key: line.key.as_deref().map(str::as_bytes),
-            value: line.value.as_deref(),
-            traceparent: line.headers.get("traceparent").map(String::as_bytes),
-            writer,
-        };
+        let record = line.record(at, writer);
         let Engines { engines, effects, .. } = self;
         let engine = &mut engines[partition as usize];
         let verdict = engine.process(record, effects);
@@ -148,11 +140,9 @@ pub type Headers<'a> = &'a [(&'static str, Vec<u8>)];
 
 /// The suggestions among the effects, as they would be published, with their headers.
 pub fn suggestions(effects: &Effects) -> impl Iterator<Item = (&[u8], Headers<'_>)> {
-    effects.stream().filter(|record| matches!(record.topic, Topic::Recovery | Topic::Transfer)).filter_map(|record| {
-        match record.value {
-            OutValue::Json(json) => Some((json, record.headers)),
-            _ => None,
-        }
+    effects.suggestions().filter_map(|record| match record.value {
+        OutValue::Json(json) => Some((json, record.headers)),
+        _ => None,
     })
 }
 

@@ -14,6 +14,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use rekindle::engine::{Record, WriterSchema};
+use rekindle::model::position::Position;
+use rekindle::model::time::EventTime;
+
 /// Bytes kept of a line. Longer ones are cut: they are beyond every limit of a record, even in base64.
 pub const MAX_LINE_BYTES: usize = 4 << 20;
 
@@ -97,6 +101,20 @@ impl<'a> Line<'a> {
             None => Some(Cow::Borrowed(line)),
         };
         Ok(parsed)
+    }
+}
+
+impl Line<'_> {
+    /// The record that the line is of, at a position.
+    pub fn record<'r>(&'r self, position: Position, writer: Option<&'r WriterSchema>) -> Record<'r> {
+        Record {
+            position,
+            timestamp: self.timestamp.map(EventTime),
+            key: self.key.as_deref().map(str::as_bytes),
+            value: self.value.as_deref(),
+            traceparent: self.headers.get("traceparent").map(String::as_bytes),
+            writer,
+        }
     }
 }
 

@@ -11,18 +11,11 @@ use crate::engine::packed::Packed;
 use crate::engine::prefix::{Chain, Kind};
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store, Tenant};
-use crate::engine::view::scope;
+use crate::engine::view::{alive_at, identity, scope};
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, TenantId};
-use crate::model::kv::CacheIdentity;
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::Facets;
-use crate::model::time::EventTime;
-
-/// Identity of a session's KV, if it said.
-pub(super) fn identity(facets: &Facets) -> Option<&CacheIdentity> {
-    facets.cache.as_ref()?.value.as_ref()
-}
 
 /// Positions of a chain of this family that the session can hold KV of: those before the first segment that is newer than
 /// its last turn and every copy. What it merely asked for is not computed yet.
@@ -32,11 +25,6 @@ pub(super) fn backed(facets: &Facets, family: &PrefixFamily) -> usize {
     let mut segments = facets.prefix.get(family).into_iter().flatten();
     let asked = segments.find(|(_, segment)| newest.is_none_or(|newest| segment.stamp > *newest));
     asked.map_or(usize::MAX, |(block, _)| (*block / u64::from(family.stride)) as usize)
-}
-
-/// A session's latest sign of life, as chains and users are ordered by it.
-fn alive_at(facets: &Facets) -> EventTime {
-    facets.last_active.unwrap_or(EventTime::MIN)
 }
 
 /// What is listed of a session whose chain is this one; `None`: nothing is.

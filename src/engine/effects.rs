@@ -196,6 +196,11 @@ impl Effects {
         self.stream.iter().chain(self.latest.iter()).map(|held| self.record(held))
     }
 
+    /// The suggestions among what is published in sequence: revocations and closings too.
+    pub fn suggestions(&self) -> impl Iterator<Item = OutRecord<'_>> {
+        self.stream().filter(|record| matches!(record.topic, Topic::Recovery | Topic::Transfer))
+    }
+
     /// The records whose sequence is promised.
     pub fn stream(&self) -> impl ExactSizeIterator<Item = OutRecord<'_>> {
         self.stream.iter().map(|held| self.record(held))

@@ -34,12 +34,12 @@ impl Engine {
         if self.settings.policy.withholds(&tenant_id, &session_id) {
             suggestion.delivery = Delivery::Withheld;
         }
-        if matches!(suggestion.advice, Advice::Recovery(_)) {
-            for id in self.open_of(&tenant_id, &session_id, |s| matches!(s.advice, Advice::Recovery(_))) {
+        if suggestion.is_recovery() {
+            for id in self.open_of(&tenant_id, &session_id, Suggestion::is_recovery) {
                 let superseded = Publication::Revoked(RevokeReason::Superseded);
                 // One that nobody saw is not named.
                 let held = self.retire(step, &tenant_id, &id, &superseded);
-                suggestion.supersedes = held.filter(|held| held.delivery != Delivery::Withheld).map(|_| id);
+                suggestion.supersedes = held.filter(|held| !held.is_withheld()).map(|_| id);
             }
         }
         self.begin_trial(&suggestion);
@@ -101,7 +101,7 @@ impl Engine {
             Publication::Revoked(_) => Outcome::Revoked,
             Publication::Closed(outcome, actual) => {
                 // What nobody could act on saved nothing.
-                if let Some(saved) = actual.saved_ms.filter(|_| suggestion.delivery != Delivery::Withheld) {
+                if let Some(saved) = actual.saved_ms.filter(|_| !suggestion.is_withheld()) {
                     step.effects.notices.push(Notice::Saved(saved, actual.basis.label()));
                 }
                 *outcome
@@ -207,7 +207,7 @@ impl Engine {
     pub(super) fn publish(&self, step: &mut Step<'_>, suggestion: &Suggestion, publication: &Publication) {
         let (kind, plan, status) = (suggestion.kind(), suggestion.plan(), publication.status());
         step.effects.notices.push(Notice::Suggestion(kind, plan, status));
-        if suggestion.delivery == Delivery::Withheld {
+        if suggestion.is_withheld() {
             return step.effects.notices.push(Notice::Withheld(kind, plan, status));
         }
         let topic = match suggestion.advice {

@@ -60,7 +60,7 @@ pub struct Spanning {
 
 impl Listings {
     fn of(id: &SessionId, facets: &Facets, book: &Book, settings: &EngineSettings, now: EventTime) -> Listings {
-        let user = facets.user.as_ref().map(|r| (r.value.clone(), facets.last_active.unwrap_or(EventTime::MIN)));
+        let user = facets.user.as_ref().map(|r| (r.value.clone(), view::alive_at(facets)));
         let claims = took_up(facets).filter(|(source, _)| *source != id);
         Listings {
             user,

@@ -6,7 +6,7 @@ use crate::engine::process::Engine;
 use crate::engine::query::{Found, HistoryPage, HistoryPlace, HistoryQuery, SearchFilter, SearchQuery, Sought};
 use crate::engine::view;
 use crate::model::ids::{SessionId, TenantId, UserId};
-use crate::model::suggestion::{Delivery, Suggestion};
+use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
 
 /// Sessions looked at for one part of a history. Where few have a status that is wanted, a part has fewer than its limit.
@@ -93,6 +93,6 @@ impl Engine {
         let tenant = self.store.tenants.get(tenant)?;
         let held = tenant.session(session)?;
         let open = held.book.open.iter().filter_map(|id| tenant.open.get(id));
-        Some(open.filter(|suggestion| suggestion.delivery != Delivery::Withheld).cloned().collect())
+        Some(open.filter(|suggestion| !suggestion.is_withheld()).cloned().collect())
     }
 }

@@ -11,7 +11,7 @@ use crate::model::event::{ResumeOutcome, Resumed, Turn};
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::stamp::Stamp;
 use crate::model::suggestion::{
-    Actual, Advice, Delivery, Estimate, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion,
+    Actual, Advice, Estimate, Outcome, OutcomeBasis, Publication, RevokeReason, Suggestion,
 };
 
 impl Engine {
@@ -26,7 +26,7 @@ impl Engine {
     ) {
         let closed = match &resumed.suggestion_id {
             Some(named) => self.open_of(tenant, session, |s| s.id == *named),
-            None => self.open_of(tenant, session, is_recovery),
+            None => self.open_of(tenant, session, Suggestion::is_recovery),
         };
         for id in closed {
             let Some(suggestion) = self.open_one(tenant, &id) else { continue };
@@ -41,7 +41,7 @@ impl Engine {
             };
             self.close(step, &suggestion, outcome, actual);
         }
-        self.revoke(step, tenant, session, RevokeReason::Resumed, is_recovery);
+        self.revoke(step, tenant, session, RevokeReason::Resumed, Suggestion::is_recovery);
     }
 
     /// Closes what was suggested to a session before this turn of it: its open recovery, and what the turn names. A recovery
@@ -55,9 +55,8 @@ impl Engine {
         turn: &Turn,
     ) {
         let concerned = |s: &Suggestion| {
-            let since = s.trigger.occurred_at.or(s.trigger.due_at);
             let named = turn.suggestion_id.as_ref() == Some(&s.id);
-            (is_recovery(s) || named) && since.is_none_or(|since| since <= stamp.at)
+            (s.is_recovery() || named) && s.trigger.at() <= stamp.at
         };
         for id in self.open_of(tenant, session, concerned) {
             let Some(suggestion) = self.open_one(tenant, &id) else { continue };
@@ -75,7 +74,7 @@ impl Engine {
                     };
                     self.close(step, &suggestion, outcome, actual);
                 }
-                None if is_recovery(&suggestion) && (!held || !may_be_told_later(&suggestion)) => {
+                None if suggestion.is_recovery() && (!held || !may_be_told_later(&suggestion)) => {
                     self.retire(step, tenant, &id, &Publication::Revoked(RevokeReason::Resumed));
                 }
                 None => {}
@@ -92,7 +91,7 @@ impl Engine {
             self.learn(step, &suggestion.tenant, copy, outcome, &actual);
         }
         // What nobody could act on is no measure of what acting on it brings.
-        if let Some(estimate) = estimate(suggestion).filter(|_| suggestion.delivery != Delivery::Withheld) {
+        if let Some(estimate) = estimate(suggestion).filter(|_| !suggestion.is_withheld()) {
             if actual.saved_ms.is_some() {
                 step.effects.notices.push(Notice::Predicted(estimate.saved_ms, actual.basis.label()));
             }
@@ -135,10 +134,6 @@ impl Engine {
 /// Whether a session may still say that it takes up the other one whose context it was referred to.
 fn may_be_told_later(suggestion: &Suggestion) -> bool {
     suggestion.kv_copy().is_none() && *suggestion.from_session() != suggestion.session
-}
-
-fn is_recovery(suggestion: &Suggestion) -> bool {
-    matches!(suggestion.advice, Advice::Recovery(_))
 }
 
 fn estimate(suggestion: &Suggestion) -> Option<&Estimate> {

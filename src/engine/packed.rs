@@ -1,19 +1,18 @@
 //! Sessions at rest. Of very many sessions few are busy: one that was left alone for a while is packed into the bytes
 //! of its fold, as its state record has them, and opened again when something is to change in it.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Deref;
 
 use crate::engine::deadlines::DueAt;
 use crate::engine::encode::{self, DecodeError};
+use crate::engine::fold::prefix::Chains;
 use crate::engine::index::SlotHint;
 use crate::engine::ledger::WrittenHash;
 use crate::engine::listings::Listings;
 use crate::engine::store::{Session, Store, Tenant};
 use crate::model::ids::{Name, SessionId, TenantId};
-use crate::model::prefix::PrefixFamily;
-use crate::model::session::{Book, Facets, PrefixSegment};
+use crate::model::session::{Book, Facets};
 use crate::model::time::{EventTime, Millis};
 
 /// A session is packed when the stream went on for so long without it.
@@ -36,9 +35,6 @@ pub struct Kept {
     /// Instant at which the earliest of its own deadlines is entered.
     pub(super) entered: DueAt,
 }
-
-/// Prefix chains by family, their segments by block.
-type Chains = BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>;
 
 /// A session at rest.
 #[derive(Debug, Default)]
@@ -135,7 +131,7 @@ impl Tenant {
     }
 
     /// A session's prefix chains.
-    pub fn chains(&self, id: &SessionId) -> Option<&BTreeMap<PrefixFamily, BTreeMap<u64, PrefixSegment>>> {
+    pub fn chains(&self, id: &SessionId) -> Option<&Chains> {
         match self.sessions.get(id) {
             Some(session) => Some(&session.facets.prefix),
             None => self.packed.get(id).map(|packed| packed.chains()),

@@ -6,6 +6,7 @@ use crate::model::ids::{EventId, Name};
 use crate::model::position::Offset;
 pub use crate::model::score::Weights;
 use crate::model::time::Millis;
+pub use crate::model::trial::Mode;
 
 /// Everything the engine is told from outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,15 +54,6 @@ pub enum OutputFormat {
     Avro,
     /// JSON texts.
     Json,
-}
-
-/// Whether suggestions are published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// They are, but for those of sessions held out.
-    On,
-    /// None is: they are decided, kept and closed for the figures alone.
-    Shadow,
 }
 
 /// How suggestions are decided.
@@ -166,16 +158,6 @@ impl EngineSettings {
         self.default_cost.numbers().for_each(|x| put("rate", &x.to_bits()));
         let digest = xxhash_rust::xxh3::xxh3_128(text.as_bytes());
         Name::new(&format!("{digest:032x}")).unwrap_or_else(|_| unreachable!("32 hexadecimal digits"))
-    }
-}
-
-impl Mode {
-    /// The word of the configuration.
-    pub fn label(self) -> &'static str {
-        match self {
-            Mode::On => "on",
-            Mode::Shadow => "shadow",
-        }
     }
 }
 

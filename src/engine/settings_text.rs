@@ -217,9 +217,8 @@ impl From<&Policy> for PolicyText {
 
 impl PolicyText {
     fn policy(&self) -> Result<Policy, UnknownSettings> {
-        let mode = [Mode::On, Mode::Shadow].into_iter().find(|mode| mode.label() == self.mode);
         Ok(Policy {
-            mode: mode.ok_or_else(|| UnknownSettings("mode".to_owned()))?,
+            mode: Mode::parse(&self.mode).ok_or_else(|| UnknownSettings("mode".to_owned()))?,
             holdout: self.holdout.0,
             session_per_hour: self.session_per_hour,
             tenant_per_minute: self.tenant_per_minute,

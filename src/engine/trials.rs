@@ -6,15 +6,14 @@ use crate::engine::{Notice, TurnFigures};
 use crate::model::event::Turn;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::stamp::Stamp;
-use crate::model::suggestion::{Advice, Outcome, Publication, RevokeReason, Suggestion};
+use crate::model::suggestion::{Outcome, Publication, RevokeReason, Suggestion};
 use crate::model::trial::{Group, Trial};
 
 impl Engine {
     /// A suggestion was opened. A recovery takes the place of the one before.
     pub(super) fn begin_trial(&mut self, suggestion: &Suggestion) {
-        let (Advice::Recovery(_), Some(until)) = (&suggestion.advice, suggestion.valid_until) else { return };
-        let since = suggestion.trigger.occurred_at.or(suggestion.trigger.due_at);
-        let trial = Trial { group: Group::of(suggestion), since: since.unwrap_or(self.stream_time), until };
+        let Some(until) = suggestion.valid_until.filter(|_| suggestion.is_recovery()) else { return };
+        let trial = Trial { group: Group::of(suggestion), since: suggestion.trigger.at(), until };
         if let Some(session) = self.store.session_mut(&suggestion.tenant, &suggestion.session) {
             session.book.trial = Some(trial);
         }
@@ -26,7 +25,7 @@ impl Engine {
             publication,
             Some(Publication::Closed(..) | Publication::Revoked(RevokeReason::Resumed) | Publication::Open)
         );
-        if resumed || matches!(suggestion.advice, Advice::Transfer(_)) {
+        if resumed || !suggestion.is_recovery() {
             return;
         }
         if let Some(session) = self.store.session_mut(&suggestion.tenant, &suggestion.session) {

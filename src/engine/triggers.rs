@@ -195,9 +195,7 @@ impl Engine {
         };
         let found = recovery::decide(&self.scene(), &ask);
         if trigger.kind == TriggerKind::FirstContext {
-            let later = |s: &Suggestion| {
-                matches!(s.advice, Advice::Recovery(_)) && s.trigger.kind != TriggerKind::SessionStarted
-            };
+            let later = |s: &Suggestion| s.is_recovery() && s.trigger.kind != TriggerKind::SessionStarted;
             let settled = !self.open_of(tenant, id, later).is_empty();
             if settled || user.is_none() {
                 return;
@@ -237,8 +235,7 @@ impl Engine {
     ) {
         let Some((space, vector)) = self.vector(tenant, id) else { return };
         let until = stamp.at.plus(self.settings.policy.valid_for);
-        let recovery = |s: &Suggestion| matches!(s.advice, Advice::Recovery(_));
-        let recovering = self.open_of(tenant, id, recovery);
+        let recovering = self.open_of(tenant, id, Suggestion::is_recovery);
         let recovered_from = recovering.first().and_then(|open| {
             let suggestion = self.store.tenants.get(tenant)?.open.get(open)?;
             Some(suggestion.from_session().clone())
@@ -289,5 +286,5 @@ impl Engine {
 
 /// A recovery of the session from itself.
 fn is_own(suggestion: &Suggestion, id: &SessionId) -> bool {
-    matches!(suggestion.advice, Advice::Recovery(_)) && suggestion.from_session() == id
+    suggestion.is_recovery() && suggestion.from_session() == id
 }

@@ -11,11 +11,11 @@ use crate::engine::suggest::cost::Costs;
 use crate::engine::workers::Workers;
 use crate::model::event::{InterruptReason, TransferScope};
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
-use crate::model::kv::{EvictedPlace, KvCopy, Location, Quantization, Residency, Tier};
+use crate::model::kv::{CacheIdentity, EvictedPlace, KvCopy, Location, Quantization, Residency, Tier};
 use crate::model::published::Published;
 use crate::model::session::{Book, Facets, LiveStatus, SessionView, Status};
 use crate::model::stamp::{Register, Stamp};
-use crate::model::suggestion::{Delivery, Suggestion};
+use crate::model::suggestion::Suggestion;
 use crate::model::time::{EventTime, Millis};
 
 /// What a view is derived with.
@@ -80,6 +80,16 @@ pub fn scope(facets: &Facets) -> TransferScope {
     facets.transfer_scope.as_ref().and_then(|register| register.value).unwrap_or(TransferScope::None)
 }
 
+/// Identity of a session's KV, if it said.
+pub fn identity(facets: &Facets) -> Option<&CacheIdentity> {
+    facets.cache.as_ref()?.value.as_ref()
+}
+
+/// A session's latest sign of life, as chains and users are ordered by it.
+pub fn alive_at(facets: &Facets) -> EventTime {
+    facets.last_active.unwrap_or(EventTime::MIN)
+}
+
 /// Tokens held after the last turn.
 pub fn context_tokens(facets: &Facets) -> Option<u64> {
     facets.last_turn.as_ref().and_then(|turn| turn.context_tokens)
@@ -130,7 +140,7 @@ impl Lens<'_> {
     /// the session was broken off in a way that costs the worker its copy.
     fn predicted(&self, facets: &Facets) -> Option<KvCopy> {
         let turn = facets.last_turn.as_ref()?;
-        let cache = facets.cache.as_ref()?.value.clone()?;
+        let cache = identity(facets)?.clone();
         let (worker, tokens) = (turn.worker.clone()?, turn.context_tokens.filter(|tokens| *tokens > 0)?);
         let created_at = turn.stamp.at;
         let lost = facets.status.as_ref().is_some_and(|status| {
@@ -171,7 +181,7 @@ impl Lens<'_> {
         }
         let (kv_copies, residency) = self.copies(facets);
         // Who reads of a suggestion looks for it on its topic.
-        let is_public = |id: &SuggestionId| open.get(id).is_none_or(|s| s.delivery != Delivery::Withheld);
+        let is_public = |id: &SuggestionId| open.get(id).is_none_or(|s| !s.is_withheld());
         Published {
             tenant: self.tenant,
             session,

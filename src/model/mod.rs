@@ -45,6 +45,7 @@ pub mod suggestion;
 pub mod time;
 pub mod topic;
 pub mod trial;
+mod trigger;
 pub mod vector;
 pub mod verdict;
 pub mod window;

@@ -6,12 +6,11 @@ use super::event::TransferScope;
 use super::ids::{Name, SessionId, SuggestionId, TenantId, UserId};
 use super::kv::{Adapter, CacheIdentity, KvCopy, Residency};
 use super::position::Position;
-use super::session::TriggerKind;
-use super::stamp::Stamp;
 use super::time::EventTime;
 
 pub use super::plans::*;
 pub use super::score::Score;
+pub use super::trigger::Trigger;
 
 /// A suggestion as decided; what is published of it is a [`Publication`].
 #[derive(Debug, Clone, PartialEq)]
@@ -49,36 +48,6 @@ pub enum Advice {
     Recovery(Box<Recovery>),
     /// Reuse something of similar sessions.
     Transfer(Box<Transfer>),
-}
-
-/// What set off a suggestion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trigger {
-    /// Kind.
-    pub kind: TriggerKind,
-    /// The event, unless a deadline fired.
-    pub event_id: Option<super::ids::EventId>,
-    /// When the event occurred, unless a deadline fired.
-    pub occurred_at: Option<EventTime>,
-    /// The deadline, if one fired.
-    pub due_at: Option<EventTime>,
-}
-
-impl Trigger {
-    /// One that an event set off.
-    pub fn by_event(kind: TriggerKind, stamp: &Stamp) -> Trigger {
-        Trigger { kind, event_id: Some(stamp.event_id.clone()), occurred_at: Some(stamp.at), due_at: None }
-    }
-
-    /// One that a deadline set off.
-    pub fn by_deadline(kind: TriggerKind, due: EventTime) -> Trigger {
-        Trigger { kind, event_id: None, occurred_at: None, due_at: Some(due) }
-    }
-
-    /// When it was set off; the earliest instant if nothing tells.
-    pub fn at(&self) -> EventTime {
-        self.occurred_at.or(self.due_at).unwrap_or(EventTime::MIN)
-    }
 }
 
 /// A recovery: what to restore, from where, what it saves.
@@ -271,6 +240,16 @@ impl Suggestion {
             Advice::Recovery(r) => r.source.kv_cache.as_ref().map(|copy| (copy, r.matched_tokens.unwrap_or(0))),
             Advice::Transfer(t) => t.prefix.as_ref().map(|prefix| (&prefix.copy, prefix.matched_tokens)),
         }
+    }
+
+    /// Whether it is a recovery.
+    pub fn is_recovery(&self) -> bool {
+        matches!(self.advice, Advice::Recovery(_))
+    }
+
+    /// Whether it is kept and not published.
+    pub fn is_withheld(&self) -> bool {
+        self.delivery == Delivery::Withheld
     }
 
     /// The session it restores or reuses.

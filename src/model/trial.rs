@@ -8,6 +8,12 @@ words!(
     Group { Acted = "acted", HeldOut = "held_out" }
 );
 
+words!(
+    /// Whether suggestions are published: but for those of sessions held out, or none at all (they are decided, kept and
+    /// closed for the figures alone).
+    Mode { On = "on", Shadow = "shadow" }
+);
+
 impl Group {
     /// Of a suggestion.
     pub fn of(suggestion: &Suggestion) -> Group {

@@ -27,24 +27,6 @@ impl Output {
         Ok(bytes)
     }
 
-    /// Writes one datum whose last fields are apart.
-    pub(super) fn write_ending<T: Serialize, E: Serialize>(&self, value: &T, end: &E) -> Result<Vec<u8>, EncodeError> {
-        let mut bytes = self.write(value)?;
-        positional::write(&mut bytes, end)?;
-        Ok(bytes)
-    }
-
-    /// Reads one datum whose last fields are apart, and absent if it was written before there were any.
-    pub(super) fn read_ending<'de, T, E>(&self, bytes: &'de [u8]) -> Result<(T, Option<E>), DatumFault>
-    where
-        T: Deserialize<'de>,
-        E: Deserialize<'de>,
-    {
-        let (value, rest) = self.read_head(bytes)?;
-        let end = if rest.is_empty() { None } else { Some(self.read(rest)?) };
-        Ok((value, end))
-    }
-
     /// Reads exactly one datum.
     pub(super) fn read<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, DatumFault> {
         positional::read(bytes)

@@ -28,11 +28,8 @@ pub fn suggestion(suggestion: &Suggestion, publication: &Publication) -> Result<
     match &suggestion.advice {
         Advice::Recovery(_) if redacted => RECOVERY.write(&RecoveryRecord::join(common, OwnRecovery::default())),
         Advice::Recovery(advice) => RECOVERY.write(&RecoveryRecord::join(common, recovery(advice))),
-        Advice::Transfer(_) if redacted => TRANSFER
-            .write_ending(&TransferRecord::join(common, OwnTransfer::default()), &TransferTail::<&str>::default()),
-        Advice::Transfer(advice) => {
-            TRANSFER.write_ending(&TransferRecord::join(common, transfer(advice)), &transfer_tail(advice))
-        }
+        Advice::Transfer(_) if redacted => TRANSFER.write(&TransferRecord::join(common, OwnTransfer::default())),
+        Advice::Transfer(advice) => TRANSFER.write(&TransferRecord::join(common, transfer(advice))),
     }
 }
 
@@ -132,19 +129,8 @@ fn source(source: &RecoverySource) -> RecoverySourceRecord<&str> {
     }
 }
 
-fn transfer_tail(transfer: &Transfer) -> TransferTail<&str> {
-    let prefix = transfer.prefix.as_ref();
-    TransferTail {
-        r#match: prefix.map(|prefix| MatchRecord {
-            basis: MatchBasis::Prefix.label(),
-            matched_tokens: Some(long(prefix.matched_tokens)),
-            missing_tokens: Some(long(prefix.missing_tokens)),
-        }),
-        kv_cache: prefix.map(|prefix| kv::copy(&prefix.copy)),
-    }
-}
-
 fn transfer(transfer: &Transfer) -> OwnTransfer<&str> {
+    let prefix = transfer.prefix.as_ref();
     OwnTransfer {
         adapter: transfer.adapter.as_ref().map(|(adapter, uri)| AdapterOffer {
             id: text(&adapter.id),
@@ -162,5 +148,11 @@ fn transfer(transfer: &Transfer) -> OwnTransfer<&str> {
             against: support.against.into(),
         }),
         consent: Some(transfer.consent.label()),
+        r#match: prefix.map(|prefix| MatchRecord {
+            basis: MatchBasis::Prefix.label(),
+            matched_tokens: Some(long(prefix.matched_tokens)),
+            missing_tokens: Some(long(prefix.missing_tokens)),
+        }),
+        kv_cache: prefix.map(|prefix| kv::copy(&prefix.copy)),
     }
 }

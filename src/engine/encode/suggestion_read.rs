@@ -25,9 +25,8 @@ pub fn decode_suggestion(kind: SuggestionKind, bytes: &[u8]) -> Result<(Suggesti
             joined(&common, advice)
         }
         SuggestionKind::Transfer => {
-            let (record, tail) = TRANSFER.read_ending::<TransferRecord<&str>, TransferTail<&str>>(bytes)?;
-            let (common, own) = record.split();
-            let advice = Advice::Transfer(Box::new(transfer(&common, &own, &tail.unwrap_or_default())?));
+            let (common, own) = TRANSFER.read::<TransferRecord<&str>>(bytes)?.split();
+            let advice = Advice::Transfer(Box::new(transfer(&common, &own)?));
             joined(&common, advice)
         }
     }
@@ -153,7 +152,7 @@ fn rejected(record: &RejectedRecord<&str>) -> Read<RejectedCandidate> {
     })
 }
 
-fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>, tail: &TransferTail<&str>) -> Read<Transfer> {
+fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>) -> Read<Transfer> {
     let source = present("source", &own.source)?;
     let offer = |offer: &AdapterOffer<&str>| -> Read<_> {
         let adapter = Adapter { id: name("id", offer.id)?, version: optional_name("version", offer.version)? };
@@ -163,7 +162,7 @@ fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>, tail: &TransferTail<
         Ok(PrefixReuse {
             matched_tokens: count(*present("match.matched_tokens", &matched.matched_tokens)?),
             missing_tokens: count(*present("match.missing_tokens", &matched.missing_tokens)?),
-            copy: Arc::new(read_copy(present("kv_cache", &tail.kv_cache)?)?),
+            copy: Arc::new(read_copy(present("kv_cache", &own.kv_cache)?)?),
         })
     };
     let support = |record: &SupportRecord| -> Read<_> {
@@ -181,6 +180,6 @@ fn transfer(common: &Common<&str>, own: &OwnTransfer<&str>, tail: &TransferTail<
         context_ref: optional_name("context_ref", source.context_ref)?,
         support: own.support.as_ref().map(support).transpose()?,
         consent: word("consent", TransferScope::parse(present("consent", &own.consent)?))?,
-        prefix: tail.r#match.as_ref().map(prefix).transpose()?,
+        prefix: own.r#match.as_ref().map(prefix).transpose()?,
     })
 }

@@ -27,16 +27,17 @@ pub(super) struct Common<T> {
     pub actual: Option<ActualRecord<T>>,
 }
 
-/// One record with the common fields around its own: the serde bridge cannot flatten.
+/// One record with the common fields around its own: the serde bridge cannot flatten. Fields after `later` end it; records
+/// of the first version end before them.
 macro_rules! suggestion_record {
-    ($record:ident, $own:ident, $schema:literal { $($field:ident: $ty:ty),+ $(,)? }) => {
+    ($record:ident, $own:ident, $schema:literal { $($field:ident: $ty:ty),+ $(,)? $(; later $($late:ident: $late_ty:ty),+ $(,)?)? }) => {
         /// What this kind alone says.
-        pub(super) struct $own<T> { $(pub $field: $ty),+ }
+        pub(super) struct $own<T> { $(pub $field: $ty,)+ $($(pub $late: $late_ty),+)? }
 
         impl<T> Default for $own<T> {
             /// Says nothing.
             fn default() -> Self {
-                $own { $($field: Default::default()),+ }
+                $own { $($field: Default::default(),)+ $($($late: Default::default()),+)? }
             }
         }
 
@@ -62,6 +63,7 @@ macro_rules! suggestion_record {
             policy: T,
             outcome: Option<T>,
             actual: Option<ActualRecord<T>>,
+            $($(#[serde(default = "Option::default")] $late: $late_ty,)+)?
         }
 
         impl<T> $record<T> {
@@ -70,23 +72,23 @@ macro_rules! suggestion_record {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
                     plan, score, valid_until, supersedes, as_of, policy, outcome, actual,
                 } = common;
-                let $own { $($field),+ } = own;
+                let $own { $($field,)+ $($($late),+)? } = own;
                 $record {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
-                    plan, $($field,)+ score, valid_until, supersedes, as_of, policy, outcome, actual,
+                    plan, $($field,)+ score, valid_until, supersedes, as_of, policy, outcome, actual, $($($late),+)?
                 }
             }
 
             pub(super) fn split(self) -> (Common<T>, $own<T>) {
                 let $record {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
-                    plan, $($field,)+ score, valid_until, supersedes, as_of, policy, outcome, actual,
+                    plan, $($field,)+ score, valid_until, supersedes, as_of, policy, outcome, actual, $($($late),+)?
                 } = self;
                 let common = Common {
                     kind, status, reason, delivery, suggestion_id, tenant_id, session_id, user_id, consumer, trigger,
                     plan, score, valid_until, supersedes, as_of, policy, outcome, actual,
                 };
-                (common, $own { $($field),+ })
+                (common, $own { $($field,)+ $($($late),+)? })
             }
         }
     };
@@ -104,15 +106,11 @@ suggestion_record!(TransferRecord, OwnTransfer, "TransferSuggestion" {
     adapter: Option<AdapterOffer<T>>,
     source: Option<TransferSourceRecord<T>>,
     support: Option<SupportRecord>,
-    consent: Option<T>,
+    consent: Option<T>;
+    later
+    r#match: Option<MatchRecord<T>>,
+    kv_cache: Option<KvCopy<T>>,
 });
-
-/// What a transfer's record ends with. Records of the first version end before it.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct TransferTail<T> {
-    pub r#match: Option<MatchRecord<T>>,
-    pub kv_cache: Option<KvCopy<T>>,
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Trigger")]

@@ -1,7 +1,7 @@
 //! A session that is away for a while: one that paused and told when it will be back, or went idle. Its KV is kept where it
 //! is while that is cheap, and brought back shortly before it returns.
 
-use super::Scene;
+use super::{Scene, is_asked_for};
 use crate::engine::settings::{EngineSettings, Policy};
 use crate::engine::store::Session;
 use crate::engine::view;
@@ -31,10 +31,9 @@ pub fn is_about_kv(trigger: TriggerKind) -> bool {
 /// What a plan comes to for a session that is away: what was asked for is not put off; else a hot copy is to be retained,
 /// and any other one to be fetched.
 pub fn plan(scene: &Scene<'_>, trigger: TriggerKind, asking: Option<&Session>, plan: RecoveryPlan) -> RecoveryPlan {
-    let asked = matches!(trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
     let back = asking.and_then(|session| expected(&session.facets));
     match plan {
-        _ if asked || back.is_none_or(|back| back <= scene.now) => plan,
+        _ if is_asked_for(trigger) || back.is_none_or(|back| back <= scene.now) => plan,
         RecoveryPlan::ResumeInPlace => RecoveryPlan::Retain,
         RecoveryPlan::RestoreKv => RecoveryPlan::Prefetch,
         other => other,

@@ -16,12 +16,12 @@ use crate::engine::calibration::Calibrations;
 use crate::engine::observer::Observer;
 use crate::engine::settings::EngineSettings;
 use crate::engine::store::{Session, Store};
-use crate::engine::view::{Lens, base_status, context_tokens};
+use crate::engine::view::{Lens, base_status, context_tokens, identity};
 use crate::engine::workers::Workers;
 use crate::model::bookkeeping::AdapterRow;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::{KvCopy, Residency};
-use crate::model::session::{Facets, Status};
+use crate::model::session::{Facets, Status, TriggerKind};
 use crate::model::suggestion::RecoverySource;
 use crate::model::time::EventTime;
 use cost::Costs;
@@ -71,6 +71,11 @@ impl<'a> Scene<'a> {
         (copies, residency)
     }
 
+    /// Until when a copy is believed in, if that is known.
+    fn believed_until(&self, copy: &KvCopy, residency: Option<Residency>) -> Option<EventTime> {
+        (residency == Some(Residency::Predicted)).then(|| copy.created_at.plus(self.settings.predicted_ttl))
+    }
+
     /// A session as a place to restore from.
     fn source(&self, id: &SessionId, session: &Session, copy: Option<Arc<KvCopy>>) -> RecoverySource {
         let facets = &session.facets;
@@ -79,14 +84,13 @@ impl<'a> Scene<'a> {
             crate::model::kv::Location::External { endpoint, .. } => endpoint.clone(),
             _ => copy.worker.as_ref().and_then(|worker| self.workers.endpoint(worker)).cloned(),
         });
-        let cache = facets.cache.as_ref().and_then(|r| r.value.clone());
         RecoverySource {
             session: id.clone(),
             residency: None,
             endpoint,
             dp_rank: copy.as_ref().and_then(|copy| copy.dp_rank),
             model: turn.and_then(|turn| turn.model.clone()),
-            cache: copy.as_ref().map(|copy| copy.cache.clone()).or(cache),
+            cache: copy.as_ref().map(|copy| copy.cache.clone()).or_else(|| identity(facets).cloned()),
             kv_cache: copy,
             adapter: crate::engine::fold::active_adapter(facets).cloned(),
             context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
@@ -94,6 +98,11 @@ impl<'a> Scene<'a> {
             last_active: facets.last_active,
         }
     }
+}
+
+/// Whether somebody waits for the answer.
+fn is_asked_for(trigger: TriggerKind) -> bool {
+    matches!(trigger, TriggerKind::ResumeRequested | TriggerKind::Query)
 }
 
 /// Whether a session's last word was an interruption, expired since or not.

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::score::{flag, recency, score, turns};
 use super::{Scene, is_interrupted};
-use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
 use crate::engine::store::Session;
-use crate::engine::view::{CopyFate, context_tokens};
+use crate::engine::view::{CopyFate, context_tokens, identity};
 use crate::model::ids::{SessionId, TenantId};
-use crate::model::kv::{CacheIdentity, KvCopy, Residency, Tier};
+use crate::model::kv::{CacheIdentity, KvCopy, Tier};
 use crate::model::score::Features;
 use crate::model::suggestion::{
     CandidateFault, Estimate, MatchBasis, Recovery, RecoveryPlan, RejectedCandidate, Score,
@@ -70,8 +69,7 @@ pub fn candidate(
         None => RecoveryPlan::ContextOnly,
     };
     let copy = kv.map(|(copy, _)| copy);
-    let believed = |copy: &Arc<KvCopy>| copy.created_at.plus(scene.settings.predicted_ttl);
-    let until = copy.as_ref().filter(|_| residency == Some(Residency::Predicted)).map(believed);
+    let until = copy.as_ref().and_then(|copy| scene.believed_until(copy, residency));
     let mut source = scene.source(id, session, copy);
     source.residency = residency.filter(|_| source.kv_cache.is_some());
     let recovery = Recovery {

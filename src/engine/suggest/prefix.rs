@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::Scene;
 use super::own::{mismatch, reject};
 use super::score::{flag, recency};
-use crate::engine::chains::{backed, identity};
+use crate::engine::chains::backed;
 use crate::engine::fold::prefix::{Chains, visible};
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::scope;
+use crate::engine::view::{identity, scope};
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::kv::{KvCopy, Residency, Tier};
@@ -90,12 +90,6 @@ impl Usable {
             kv_value: Some(scene.costs(tenant, &self.copy.cache.namespace).saved_share(whole, &self.estimate)),
             ..Features::default()
         }
-    }
-
-    /// Until when its copy is believed in, if that is known.
-    pub(super) fn until(&self, scene: &Scene<'_>) -> Option<EventTime> {
-        let predicted = self.residency == Some(Residency::Predicted);
-        predicted.then(|| self.copy.created_at.plus(scene.settings.predicted_ttl))
     }
 }
 

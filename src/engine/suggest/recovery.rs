@@ -9,14 +9,13 @@ use std::sync::Arc;
 use super::own::{self, Candidate};
 use super::rivals::{Nominee, Rivals};
 use super::score::{flag, pays, recency, score, turns};
-use super::{Scene, away, is_interrupted, prefix};
-use crate::engine::chains::identity;
+use super::{Scene, away, is_asked_for, is_interrupted, prefix};
 use crate::engine::fold::active_adapter;
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Wanted};
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant, took_up};
-use crate::engine::view::{base_status, context_tokens, scope};
+use crate::engine::view::{base_status, context_tokens, identity, scope};
 use crate::model::event::TransferScope;
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::{Adapter, CacheIdentity};
@@ -59,7 +58,7 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     if let (Some(id), Some(session)) = (ask.session, asking)
         && allows_own(ask.trigger)
     {
-        let declared = matches!(ask.trigger, TriggerKind::ResumeRequested | TriggerKind::Query);
+        let declared = is_asked_for(ask.trigger);
         let fits = ask.prefix.and_then(|prefix| fits(session, prefix));
         own = own::candidate(scene, ask.tenant, id, session, ask.cache, fits, declared);
         if let (Some(own), Some((family, hashes))) = (&mut own, ask.prefix)
@@ -99,11 +98,11 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     rejected.truncate(MAX_REJECTED);
     let mut good = good.into_iter();
     let mut best = good.next()?;
-    let alternative =
-        |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
     if !away::is_time(scene, ask.trigger, asking, best.recovery.plan) {
         return None;
     }
+    let alternative =
+        |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
     best.recovery.alternatives = good.take(MAX_ALTERNATIVES).map(alternative).collect();
     best.recovery.rejected = rejected;
     Some(best)
@@ -170,7 +169,7 @@ fn by_prefix(
         rejected: Vec::new(),
     };
     let score = score(&scene.settings.policy.weights, &found.features(scene, ask.tenant, &session, whole, None));
-    Some(Candidate { recovery, score, until: found.until(scene) })
+    Some(Candidate { recovery, score, until: scene.believed_until(&found.copy, found.residency) })
 }
 
 /// The same user's other sessions, the nearest ones and the latest ones, by score, then the latest first, then by id.

@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 use super::recovery::takes_up;
 use super::score::{recency, score, turns};
 use super::{Scene, is_interrupted, prefix};
-use crate::engine::chains::identity;
 use crate::engine::fold::active_adapter;
 use crate::engine::fold::prefix::visible;
 use crate::engine::index::{Consent, Hit, Wanted};
 use crate::engine::packed::Seen;
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::{base_status, context_tokens, scope};
+use crate::engine::view::{base_status, context_tokens, identity, scope};
 use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
 use crate::model::kv::Adapter;
 use crate::model::score::Features;
 use crate::model::session::Status;
-use crate::model::suggestion::{Advice, PrefixReuse, Score, Support, Transfer, TransferPlan};
+use crate::model::suggestion::{PrefixReuse, Score, Support, Transfer, TransferPlan};
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
 
@@ -179,7 +178,7 @@ fn refer(ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Optio
 fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) -> Option<Candidate> {
     let facets = &asking.facets;
     let mut open = asking.book.open.iter().filter_map(|id| tenant.open.get(id));
-    if open.any(|s| matches!(s.advice, Advice::Recovery(_)) && s.kv_copy().is_some()) {
+    if open.any(|s| s.is_recovery() && s.kv_copy().is_some()) {
         return None;
     }
     let cache = identity(facets)?;
@@ -198,7 +197,7 @@ fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) ->
     let whole = context_tokens(facets).unwrap_or(0).max(prefix::tokens(family, hashes.len()));
     let score =
         score(&scene.settings.policy.transfer_weights, &found.features(scene, ask.tenant, &session, whole, similarity));
-    let until = found.until(scene);
+    let until = scene.believed_until(&found.copy, found.residency);
     let transfer = Transfer {
         plan: TransferPlan::ReusePrefix,
         adapter: None,
@@ -253,7 +252,9 @@ fn went(scene: &Scene<'_>, tenant: &TenantId, neighbour: &Neighbour<'_>) -> Went
 
 /// Adapters fit one model: votes of sessions known to run another one do not count.
 fn same_model(one: &Session, other: &Session) -> bool {
-    let namespace = |s: &Session| s.facets.cache.as_ref().and_then(|r| r.value.as_ref().map(|c| c.namespace.clone()));
+    fn namespace(session: &Session) -> Option<&Name> {
+        identity(&session.facets).map(|cache| &cache.namespace)
+    }
     match (namespace(one), namespace(other)) {
         (Some(one), Some(other)) => one == other,
         _ => true,
