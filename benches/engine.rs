@@ -25,7 +25,7 @@ use serde_json::json;
 
 /// The allocator of the service.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rekindle::allocator::Allocator = rekindle::allocator::Allocator;
 
 const BATCH: usize = 1000;
 const ROUNDS: usize = 10;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cap::Cap;
-use mimalloc::MiMalloc;
+use rekindle::allocator::Allocator;
 use rekindle::engine::index::{Columns, SlotHint, SpaceIndex, Wanted};
 use rekindle::model::ids::Name;
 use rekindle::model::vector::{UnitVector, cosine};
@@ -29,7 +29,7 @@ use vectors::Vectors;
 
 /// The service's allocator, counting.
 #[global_allocator]
-static ALLOCATOR: Cap<MiMalloc> = Cap::new(MiMalloc, usize::MAX);
+static ALLOCATOR: Cap<Allocator> = Cap::new(Allocator, usize::MAX);
 
 const QUERIES: usize = 200;
 /// One session in so many passes the predicate.

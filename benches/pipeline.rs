@@ -40,7 +40,7 @@ use watch::{Pace, Progress};
 
 /// The allocator of the service.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rekindle::allocator::Allocator = rekindle::allocator::Allocator;
 
 /// The broker compiles what is hot and has large segments, unlike those of the tests, and waits for all of a group.
 const BROKER: (&str, &str) =

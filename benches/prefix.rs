@@ -18,7 +18,7 @@ use rekindle::model::time::EventTime;
 
 /// The allocator of the service.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rekindle::allocator::Allocator = rekindle::allocator::Allocator;
 
 const GROUPS: u64 = 200;
 const SHARED: u64 = 16;

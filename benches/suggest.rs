@@ -20,7 +20,7 @@ use serde_json::json;
 
 /// The allocator of the service.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rekindle::allocator::Allocator = rekindle::allocator::Allocator;
 
 const ASKED: usize = 2000;
 const BATCH: usize = 1000;
@@ -65,9 +65,9 @@ fn main() {
         &|n| within(TransferScope::User, UserId::new(&format!("user-{:06}", n / 4)).ok()),
     );
     compare(
-        "which sessions are about the same",
+        "what to reuse of similar ones",
         "transfer",
-        &|session| _ = black_box(engine.neighbours(&tenant, session)),
+        &|session| _ = black_box(engine.transfers(&tenant, session)),
         &|_| within(TransferScope::Tenant, None),
     );
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");

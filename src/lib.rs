@@ -4,6 +4,7 @@
 //! what to restore, and what to reuse.
 #![warn(missing_docs)]
 
+pub mod allocator;
 pub mod backtest;
 pub mod config;
 pub mod demo;

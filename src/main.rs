@@ -2,10 +2,8 @@
 
 mod commands;
 
-/// Folding allocates and frees many small things of all sizes; the system's allocator spends a fifth of the
-/// time on that.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rekindle::allocator::Allocator = rekindle::allocator::Allocator;
 
 fn main() -> std::process::ExitCode {
     commands::memory::keep_together();

@@ -9,7 +9,7 @@ const MAX_FUNCTION_LINES: usize = 70;
 
 /// Modules below `src/` from the bottom up. A module may use its own layer's module and lower layers only.
 const LAYERS: [&[&str]; 9] = [
-    &["model"],
+    &["allocator", "model"],
     &["engine"],
     &["telemetry", "session_index"],
     &["kafka", "http"],

@@ -114,14 +114,18 @@ impl Engine {
         let lens = Lens { settings: &self.settings, workers: &self.workers, tenant, now: self.stream_time };
         let Store { tenants, open, .. } = &mut self.store;
         let Tenant { sessions, packed, spaces, .. } = tenants.entry_ref(tenant).or_default();
-        let (existed, session) = match sessions.entry_ref(id) {
-            EntryRef::Occupied(held) => (true, held.into_mut()),
-            EntryRef::Vacant(place) => {
-                open.push_back((lens.now, tenant.clone(), id.clone()));
-                let packed = packed.remove(id);
-                (packed.is_some(), place.insert(packed.map(|packed| packed.open()).unwrap_or_default()))
-            }
+        let (existed, was_open, entry) = match sessions.entry_ref(id) {
+            EntryRef::Occupied(entry) => (true, true, entry),
+            EntryRef::Vacant(place) => match packed.remove_entry(id) {
+                Some((id, packed)) => (true, false, place.insert_entry_with_key(id, packed.open())),
+                None => (false, false, place.insert_entry(Box::default())),
+            },
         };
+        // Of the ids that are equal one is held, here and in the index.
+        let (id, session) = entry.into_entry();
+        if !was_open {
+            open.push_back((lens.now, tenant.clone(), id.clone()));
+        }
         let before = Before::of(session, body, &lens);
         let known = event.producer.is_none() && session.facets.name_stamp(&event.stamp);
         let mut change = fold(&mut session.facets, &event.stamp, user, body);

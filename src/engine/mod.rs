@@ -19,6 +19,7 @@ pub mod encode;
 mod erase;
 mod fanout;
 pub mod fold;
+mod glance;
 mod holdout;
 pub mod index;
 mod latest;

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use crate::engine::deadlines::DueAt;
 use crate::engine::encode::{self, DecodeError};
 use crate::engine::fold::prefix::Chains;
+use crate::engine::glance::Glance;
 use crate::engine::index::SlotHint;
 use crate::engine::ledger::WrittenHash;
 use crate::engine::listings::Listings;
@@ -102,6 +103,11 @@ impl Packed {
         self.try_read().unwrap_or_else(|fault| unreachable!("what was packed unpacks: {fault}"))
     }
 
+    /// What it is judged by as a neighbour.
+    pub(super) fn glance(&self) -> Glance<'_> {
+        encode::glance(&self.fold).unwrap_or_else(|fault| unreachable!("what was packed is read: {fault}"))
+    }
+
     pub(super) fn open(self) -> Box<Session> {
         let (mut facets, book) = self.read();
         facets.prefix = self.prefix.map_or_else(Chains::new, |chains| *chains);
@@ -112,6 +118,11 @@ impl Packed {
         let (mut facets, book) = self.read();
         facets.prefix = self.prefix.as_deref().cloned().unwrap_or_default();
         Box::new(Session { facets, book, kept: Kept::default() })
+    }
+
+    /// Reads where it is that will be unpacked.
+    pub(super) fn warm_front(&self) {
+        black_box(self.fold.len());
     }
 
     /// Reads what will be unpacked.

@@ -15,7 +15,7 @@ use crate::model::position::{Offset, Position};
 use crate::model::prefix::{PrefixFamily, PrefixUpdate};
 use crate::model::session::{SessionView, TriggerKind};
 use crate::model::suggestion::{
-    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Trigger,
+    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Transfer, Trigger,
 };
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
@@ -200,14 +200,30 @@ impl Engine {
     /// The sessions of its tenant that are near a session and let it profit, by how likely it is that they are about the
     /// same, at most `policy.k`; none if it has no embedding.
     pub fn neighbours(&self, tenant: &TenantId, session: &SessionId) -> Vec<(SessionId, Score)> {
-        let held = self.store.tenants.get(tenant);
-        let Some((held, asking)) = held.and_then(|held| Some((held, held.session(session)?))) else {
-            return Vec::new();
-        };
-        let Some((space, vector)) = held.vector(session) else { return Vec::new() };
-        let ask = transfer::Ask { tenant, session, space, vector: &vector, except: None };
-        let neighbours = transfer::neighbours(&self.scene(), held, &ask, &asking).into_iter();
-        neighbours.map(|near| (near.id().clone(), near.score)).collect()
+        let neighbours = self.ask_transfer(tenant, session, |held, ask| {
+            let asking = held.session(session)?;
+            let neighbours = transfer::neighbours(&self.scene(), held, ask, &asking).into_iter();
+            Some(neighbours.map(|near| (near.id().clone(), near.score)).collect())
+        });
+        neighbours.flatten().unwrap_or_default()
+    }
+
+    /// The transfers that would be suggested to a session now: at most one of each plan.
+    pub fn transfers(&self, tenant: &TenantId, session: &SessionId) -> Vec<Transfer> {
+        let candidates = self.ask_transfer(tenant, session, |_, ask| transfer::decide(&self.scene(), ask));
+        candidates.into_iter().flatten().map(|candidate| candidate.transfer).collect()
+    }
+
+    /// Asks for a session with its own embedding; `None` if it has none.
+    fn ask_transfer<T>(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        answer: impl FnOnce(&Tenant, &transfer::Ask<'_>) -> T,
+    ) -> Option<T> {
+        let held = self.store.tenants.get(tenant)?;
+        let (space, vector) = held.vector(session)?;
+        Some(answer(held, &transfer::Ask { tenant, session, space, vector: &vector, except: None }))
     }
 
     /// Before this instant nothing falls due by time alone; at once, while listed work is pending. `None`: nothing ever

@@ -30,9 +30,8 @@ impl Topic {
     /// The cosine of two topics; `None` if either is empty or balanced.
     pub fn cosine(&self, other: &Topic) -> Option<f64> {
         let (one, two) = (self.0.as_ref()?, other.0.as_ref()?);
-        let dot = |a: &[i8], b: &[i8]| -> i32 { a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum() };
-        let norms = f64::from(dot(&**one, &**one)) * f64::from(dot(&**two, &**two));
-        (norms > 0.0).then(|| f64::from(dot(&**one, &**two)) / norms.sqrt())
+        let norms = f64::from(dot(one, one)) * f64::from(dot(two, two));
+        (norms > 0.0).then(|| f64::from(dot(one, two)) / norms.sqrt())
     }
 
     /// As it is stored: two components a byte, the first one in the low half, each as its count plus 8; `None` if empty.
@@ -51,6 +50,12 @@ impl Topic {
         }
         counts.iter().all(|count| *count >= -MOST).then_some(Topic(Some(counts)))
     }
+}
+
+/// Small numbers sum up to small ones, of which a processor takes many at a time.
+fn dot(one: &[i8; TOPIC_COMPONENTS], two: &[i8; TOPIC_COMPONENTS]) -> i16 {
+    const _: () = assert!(TOPIC_COMPONENTS as i64 * MOST as i64 * MOST as i64 <= i16::MAX as i64);
+    one.iter().zip(two).map(|(one, two)| i16::from(*one) * i16::from(*two)).sum()
 }
 
 #[cfg(test)]

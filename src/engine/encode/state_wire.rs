@@ -1,12 +1,9 @@
 //! The Avro form of a state: public fields, then `fold`. Field names and order are the schema's.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::passed::{Passed, Unread};
 use crate::engine::decode::wire::{Adapter, CacheIdentity, KvCopy};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::stamp::Stamp;
@@ -205,10 +202,10 @@ pub(super) struct Eviction<T> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct SeenSeqs<T> {
+pub(super) struct SeenSeqs<T, I = Vec<i64>> {
     pub id: T,
     pub epoch: i64,
-    pub intervals: Vec<i64>,
+    pub intervals: I,
     pub overflowed: bool,
 }
 
@@ -230,6 +227,13 @@ impl From<&PositionRecord> for Position {
     }
 }
 
+impl<'a> StampRecord<&'a str> {
+    /// What stamps are compared by.
+    pub fn order(&self) -> (i64, u64, &'a str, u64) {
+        (self.at, self.seq as u64, self.event_id, self.digest as u64)
+    }
+}
+
 impl<'a> From<&'a Stamp> for StampRecord<&'a str> {
     fn from(stamp: &'a Stamp) -> StampRecord<&'a str> {
         StampRecord {
@@ -238,48 +242,5 @@ impl<'a> From<&'a Stamp> for StampRecord<&'a str> {
             event_id: stamp.event_id.as_str(),
             digest: stamp.digest as i64,
         }
-    }
-}
-
-/// Items that are read and dropped.
-struct Passed<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Passed<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Passed<T>, D::Error> {
-        deserializer.deserialize_seq(Passed(PhantomData))
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Passed<T> {
-    type Value = Passed<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("items")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Passed<T>, A::Error> {
-        while seq.next_element::<T>()?.is_some() {}
-        Ok(self)
-    }
-}
-
-/// A text that is passed over: not even looked at.
-struct Unread;
-
-impl<'de> Deserialize<'de> for Unread {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unread, D::Error> {
-        deserializer.deserialize_bytes(Unread)
-    }
-}
-
-impl Visitor<'_> for Unread {
-    type Value = Unread;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Unread, E> {
-        Ok(self)
     }
 }

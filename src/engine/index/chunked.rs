@@ -7,7 +7,7 @@ use half::f16;
 /// Slots of a chunk of a column.
 pub const CHUNK: usize = 256;
 /// Rows of a chunk: what is allocated and not used is at most half of one.
-const CHUNK_ROWS: usize = 32;
+const CHUNK_ROWS: usize = 64;
 
 /// A column: one value a slot.
 #[derive(Debug)]

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 
 use super::recovery::takes_up;
 use super::score::{recency, score, turns};
-use super::{Scene, is_interrupted, prefix};
+use super::{Scene, prefix};
 use crate::engine::fold::active_adapter;
 use crate::engine::fold::prefix::visible;
+use crate::engine::glance::{AdapterKey, Glance};
 use crate::engine::index::{Consent, Hit, Wanted};
-use crate::engine::packed::Seen;
 use crate::engine::prefix::Kind;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::{base_status, context_tokens, identity, scope};
+use crate::engine::view::{context_tokens, identity, scope};
 use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
-use crate::model::kv::Adapter;
 use crate::model::score::Features;
 use crate::model::session::Status;
 use crate::model::suggestion::{PrefixReuse, Score, Support, Transfer, TransferPlan};
@@ -49,7 +48,7 @@ pub struct Ask<'a> {
 /// A session that is near, with how likely it is that it is about the same.
 pub struct Neighbour<'a> {
     hit: Hit,
-    session: Seen<'a>,
+    glance: Glance<'a>,
     /// The score of referring to it.
     pub score: Score,
 }
@@ -68,8 +67,8 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let policy = &scene.settings.policy;
     let mut neighbours = neighbours(scene, tenant, ask, &asking);
     neighbours.retain(|near| near.hit.similarity >= policy.min_similarity);
-    let adapter = vote(scene, ask.tenant, &asking, &neighbours);
-    let context = refer(ask, &asking, &neighbours);
+    let adapter = vote(scene, tenant, ask, &asking, &neighbours);
+    let context = refer(tenant, ask, &asking, &neighbours);
     let prefix = reuse(scene, tenant, ask, &asking);
     let asked = neighbours.iter().map(|n| (&n.hit, &n.score));
     scene.observer.transfer(ask, adapter.iter().chain(&context).chain(&prefix), asked);
@@ -81,14 +80,13 @@ pub fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, aski
     let user = asking.facets.user.as_ref().map(|r| &r.value);
     let wanted = Wanted { consent: Consent::For(user), except: Some(ask.session), ..Wanted::default() };
     let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
-    let mut neighbours: Vec<_> = hits
-        .into_iter()
-        .filter_map(|hit| {
-            let session = tenant.session(&hit.session)?;
-            let score = rate(scene, asking, &session, hit.similarity, None);
-            Some(Neighbour { hit, session, score })
-        })
-        .collect();
+    let glances = tenant.glances(hits.iter().map(|hit| &hit.session));
+    let rated = hits.into_iter().zip(glances).filter_map(|(hit, glance)| {
+        let glance = glance?;
+        let score = rate(scene, asking, &glance, hit.similarity, None);
+        Some(Neighbour { hit, glance, score })
+    });
+    let mut neighbours: Vec<_> = rated.collect();
     // They come by similarity, and those of one score stay so.
     neighbours.sort_by(|a, b| b.score.total.total_cmp(&a.score.total));
     neighbours
@@ -104,12 +102,19 @@ struct Tally {
 
 /// The adapter with the heaviest vote of sessions that went well. A vote weighs its cosine, half of it where
 /// the session has not completed yet. It needs `adapter_vote` sessions, and more for it than against.
-fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
-    let mut tallies: BTreeMap<&Adapter, Tally> = BTreeMap::new();
-    for neighbour in neighbours.iter().filter(|n| same_model(asking, &n.session)) {
-        let Some(adapter) = active_adapter(&neighbour.session.facets) else { continue };
+fn vote(
+    scene: &Scene<'_>,
+    tenant: &Tenant,
+    ask: &Ask<'_>,
+    asking: &Session,
+    neighbours: &[Neighbour<'_>],
+) -> Option<Candidate> {
+    let own = asking.glance();
+    let mut tallies: BTreeMap<AdapterKey<'_>, Tally> = BTreeMap::new();
+    for neighbour in neighbours.iter().filter(|n| same_model(&own, &n.glance)) {
+        let Some(adapter) = neighbour.glance.adapter else { continue };
         let tally = tallies.entry(adapter).or_default();
-        match went(scene, tenant, neighbour) {
+        match went(scene, ask.tenant, neighbour) {
             Went::Well => (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity, tally.well + 1),
             Went::Unfinished => {
                 (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity / 2.0, tally.well + 1);
@@ -120,19 +125,19 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
     let all_well: u32 = tallies.values().map(|tally| tally.well).sum();
     let (adapter, tally) = tallies
         .into_iter()
-        .filter(|(adapter, _)| is_current(scene, adapter))
-        .max_by(|a, b| a.1.weight.total_cmp(&b.1.weight).then_with(|| b.0.cmp(a.0)))?;
+        .filter(|(adapter, _)| is_current(scene, *adapter))
+        .max_by(|a, b| a.1.weight.total_cmp(&b.1.weight).then_with(|| b.0.cmp(&a.0)))?;
     let against = all_well - tally.well + tally.badly;
-    let in_use = active_adapter(&asking.facets) == Some(adapter);
+    let in_use = own.adapter == Some(adapter);
     if in_use || tally.well < scene.settings.policy.adapter_vote || tally.well <= against {
         return None;
     }
     let speaks_for = |n: &&Neighbour<'_>| {
-        active_adapter(&n.session.facets) == Some(adapter)
-            && same_model(asking, &n.session)
-            && went(scene, tenant, n) != Went::Badly
+        n.glance.adapter == Some(adapter) && same_model(&own, &n.glance) && went(scene, ask.tenant, n) != Went::Badly
     };
     let nearest = neighbours.iter().find(speaks_for)?;
+    let session = tenant.session(&nearest.hit.session)?;
+    let adapter = active_adapter(&session.facets)?;
     let uri = scene.adapters.get(&adapter.id).and_then(|row| row.published.as_ref()?.value.uri.clone());
     let support = Support { sessions: neighbours.len() as u32, for_it: tally.well, against };
     let share = f64::from(tally.well) / f64::from(tally.well + against);
@@ -143,23 +148,23 @@ fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Ne
         similarity: nearest.hit.similarity,
         context_ref: None,
         support: Some(support),
-        consent: scope(&nearest.session.facets),
+        consent: scope(&session.facets),
         prefix: None,
     };
-    let score = rate(scene, asking, &nearest.session, nearest.hit.similarity, Some(share));
+    let score = rate(scene, asking, &nearest.glance, nearest.hit.similarity, Some(share));
     Some(Candidate { transfer, score, until: None })
 }
 
 /// The best neighbour whose context is worth referring to: one with turns, that the asking session neither
 /// takes up already nor was spawned by.
-fn refer(ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+fn refer(tenant: &Tenant, ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let parent = asking.facets.parent.as_ref().and_then(|r| r.value.as_ref());
     let worth = |n: &&Neighbour<'_>| {
         let known = takes_up(asking, &n.hit.session) || [parent, ask.except].contains(&Some(&n.hit.session));
-        n.session.facets.turn_count > 0 && !known
+        n.glance.turn_count > 0 && !known
     };
     let nearest = neighbours.iter().find(worth)?;
-    let facets = &nearest.session.facets;
+    let Session { facets, .. } = &*tenant.session(&nearest.hit.session)?;
     let transfer = Transfer {
         plan: TransferPlan::ReferContext,
         adapter: None,
@@ -215,12 +220,12 @@ fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) ->
     Some(Candidate { transfer, score, until })
 }
 
-fn rate(scene: &Scene<'_>, asking: &Session, near: &Session, similarity: f64, support: Option<f64>) -> Score {
+fn rate(scene: &Scene<'_>, asking: &Session, near: &Glance<'_>, similarity: f64, support: Option<f64>) -> Score {
     let features = Features {
         similarity: Some(similarity),
-        topic: asking.book.topic.cosine(&near.book.topic),
-        recency: recency(&scene.settings.policy, near.facets.last_active, scene.now),
-        turns: turns(near.facets.turn_count),
+        topic: asking.book.topic.cosine(&near.topic),
+        recency: recency(&scene.settings.policy, near.last_active, scene.now),
+        turns: turns(near.turn_count),
         support,
         ..Features::default()
     };
@@ -236,41 +241,36 @@ enum Went {
 
 /// How a session went: completed is well; broken off and not taken up, cancelled or terminated is badly.
 fn went(scene: &Scene<'_>, tenant: &TenantId, neighbour: &Neighbour<'_>) -> Went {
-    let session = &neighbour.session;
-    match base_status(&session.facets) {
-        Some(Status::Ended) => match session.facets.end.as_ref().and_then(|r| r.value) {
+    let Neighbour { hit, glance, .. } = neighbour;
+    match glance.status {
+        Some(Status::Ended) => match glance.end {
             Some(EndReason::Completed) => Went::Well,
             None => Went::Unfinished,
             Some(EndReason::Cancelled | EndReason::Terminated | EndReason::Expired) => Went::Badly,
         },
-        _ if is_interrupted(session) && scene.store.taken_up_by(tenant, &neighbour.hit.session).is_none() => {
-            Went::Badly
-        }
+        Some(Status::Interrupted) if scene.store.taken_up_by(tenant, &hit.session).is_none() => Went::Badly,
         _ => Went::Unfinished,
     }
 }
 
 /// Adapters fit one model: votes of sessions known to run another one do not count.
-fn same_model(one: &Session, other: &Session) -> bool {
-    fn namespace(session: &Session) -> Option<&Name> {
-        identity(&session.facets).map(|cache| &cache.namespace)
-    }
-    match (namespace(one), namespace(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    }
+fn same_model(one: &Glance<'_>, other: &Glance<'_>) -> bool {
+    one.namespace.zip(other.namespace).is_none_or(|(one, other)| one == other)
 }
 
 /// Whether an adapter may still be suggested: not retired since it was published, and of the version that
 /// was published last.
-fn is_current(scene: &Scene<'_>, adapter: &Adapter) -> bool {
-    let Some(row) = scene.adapters.get(&adapter.id) else { return true };
+fn is_current(scene: &Scene<'_>, (id, version): AdapterKey<'_>) -> bool {
+    fn text(name: &Option<Name>) -> Option<&str> {
+        name.as_ref().map(Name::as_str)
+    }
+    let Some(row) = scene.adapters.get(id) else { return true };
     let published = row.published.as_ref();
     let retired = row.retired.as_ref().is_some_and(|retired| {
-        let concerns = retired.value.is_none() || retired.value == adapter.version;
+        let concerns = retired.value.is_none() || text(&retired.value) == version;
         concerns && published.is_none_or(|p| p.stamp < retired.stamp)
     });
-    let outdated = published
-        .is_some_and(|p| p.value.version.is_some() && adapter.version.is_some() && p.value.version != adapter.version);
+    let outdated =
+        published.is_some_and(|p| p.value.version.is_some() && version.is_some() && text(&p.value.version) != version);
     !retired && !outdated
 }
