@@ -48,7 +48,8 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a new connection in, and says when it has to be closed. `None`: requests are under way on all there may be.
+    /// Takes a new connection in, and says when it has to be closed. `None`: requests are under way on as many as
+    /// there may be.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Option<(Entry, oneshot::Receiver<()>)> {
         let mut table = self.table();
         if table.open.len() >= self.most {

@@ -159,7 +159,7 @@ pub(super) async fn identify(State(gate): State<Arc<Gate>>, mut request: Request
     let client = request.extensions().get::<ClientName>();
     match gate.authority.grant(request.headers(), client) {
         Ok(grant) => {
-            request.extensions_mut().insert(Arc::new(grant));
+            request.extensions_mut().insert(grant);
             next.run(request).await
         }
         Err(denied) => gate.refuse(denied.refusal(), denied.into()),

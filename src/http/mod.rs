@@ -1,4 +1,5 @@
-//! The HTTP edge: health, metrics, queries, the live page, and who may ask. Asks through the query port, knows no Kafka.
+//! The HTTP edge: health, metrics, queries, the live page, and who may ask. Asks through the query port, knows no
+//! Kafka.
 
 mod asked;
 mod audit;

@@ -1,6 +1,6 @@
-//! What a request may see: the query port, behind what its token grants. Handlers of tenants' data reach the port through this
-//! alone, so another tenant's data is answered as data that does not exist, by the same words. The token alone decides,
-//! before anything is looked up: neither the answer nor its time depends on whether the tenant exists.
+//! What a request may see: the query port, behind what its token grants. Handlers of tenants' data reach the port
+//! through this alone, so another tenant's data is answered as data that does not exist, by the same words. The token
+//! alone decides, before anything is looked up: neither the answer nor its time depends on whether the tenant exists.
 
 use std::sync::Arc;
 

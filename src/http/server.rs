@@ -1,7 +1,7 @@
 //! Binds, starts, and stops. Runs on a thread of its own, so that nothing it does can hold up a worker.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
@@ -107,12 +107,16 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    warn_of_what_is_open(settings, address);
+    if let Some(warning) = exposure(settings, address.ip()) {
+        tracing::warn!(%address, "{warning}");
+    }
+    // Who needs a token cannot borrow a visitor's browser: a proxy may bring any name then.
+    let local_names = address.ip().is_loopback() && !settings.auth.required();
     let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
     let app = App::new(port, Arc::clone(&metrics), engine, mode);
     let patience = settings.limits.head;
     let listen = Listen {
-        router: routes(app, &gate, settings.open_metrics, address.ip().is_loopback()),
+        router: routes(app, &gate, settings.open_metrics, local_names),
         connections: Connections::new(settings.limits.connections, patience, Arc::clone(&metrics)),
         tls,
         patience,
@@ -130,16 +134,17 @@ pub fn serve(
     Ok(HttpServer { address, tls: encrypted, stop: Some(stop), thread: Some(thread) })
 }
 
-/// An address that others reach deserves a word where it is not guarded as it could be.
-fn warn_of_what_is_open(settings: &HttpSettings, address: SocketAddr) {
-    if address.ip().is_loopback() {
-        return;
-    }
+/// What deserves a word of an address that others reach, where it is not guarded as it could be.
+fn exposure(settings: &HttpSettings, address: IpAddr) -> Option<&'static str> {
     let certificates = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    if !settings.auth.required() && !certificates {
-        tracing::warn!(%address, "whoever reaches this address may read every tenant: http.allow_remote is set, and there is no access control");
+    if address.is_loopback() {
+        None
+    } else if !settings.auth.required() && !certificates {
+        Some("whoever reaches this address may read every tenant: there is no access control (http.allow_remote)")
     } else if settings.tls.is_none() {
-        tracing::warn!(%address, "tokens come unencrypted: http.tls is not set; let only a proxy that speaks TLS reach this address");
+        Some("tokens come unencrypted, since http.tls is not set: let only a proxy that speaks TLS reach this address")
+    } else {
+        None
     }
 }
 
@@ -155,4 +160,30 @@ pub fn router(
 ) -> Router {
     let gate = Gate::new(Authority::none(), None, Arc::clone(&metrics));
     routes(App::new(port, metrics, engine, mode), &gate, true, loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::auth::{Grant, KeyHash};
+    use crate::http::settings::TlsSettings;
+
+    #[test]
+    fn an_address_that_others_reach_unguarded_is_warned_of() {
+        let tls = |client_ca| Some(TlsSettings { certificate: "c".into(), key: "k".into(), client_ca });
+        let here = HttpSettings::at(([127, 0, 0, 1], 0).into());
+        let mut keys = here.clone();
+        keys.auth.keys.push((KeyHash::of_key("key"), Grant::everything("key:a")));
+        for (settings, expected) in [
+            (here.clone(), Some("no access control")),
+            (HttpSettings { tls: tls(None), ..here.clone() }, Some("no access control")),
+            (HttpSettings { tls: tls(Some("ca".into())), ..here.clone() }, None),
+            (keys.clone(), Some("unencrypted")),
+            (HttpSettings { tls: tls(None), ..keys }, None),
+        ] {
+            let warned = exposure(&settings, [0, 0, 0, 0].into());
+            assert!(warned.is_some() == expected.is_some() && warned.unwrap_or("").contains(expected.unwrap_or("")));
+            assert_eq!(exposure(&settings, [127, 0, 0, 1].into()), None);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! API keys: what is refused, and that another tenant's data do not exist.
 
+use rekindle::http::HttpServer;
 use rekindle::http::port::{FeedItem, QueryError};
 use rekindle::http::settings::HttpSettings;
 use serde_json::{Value, json};
@@ -102,7 +103,10 @@ fn a_token_without_the_role_is_told_so() {
     for (method, path, body) in routes("acme") {
         ask(&server, method, &path, &bearer("key-of-nothing"), &body).is_problem(403, "needs the role read");
     }
-    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"role\"}"), 7.0);
+    for path in ["/feed", "/v1/status"] {
+        get(&server, path, "key-of-nothing").is_problem(403, "needs the role read");
+    }
+    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"role\"}"), 9.0);
 }
 
 #[test]
@@ -140,6 +144,16 @@ fn probes_the_page_and_metrics_need_no_token_unless_metrics_are_closed() {
     get(&closed, "/metrics", ACME).is_problem(403, "for all tenants");
     assert_eq!(get(&closed, "/metrics", ALL).status, 200);
     assert_eq!(ask(&closed, "GET", "/readyz", "", "").status, 200);
+}
+
+#[test]
+fn where_a_token_is_needed_a_proxy_may_bring_any_name() {
+    let named = |server: &HttpServer, lines: &str| {
+        let head = "GET /v1/status HTTP/1.1\r\nhost: rekindle.example\r\nconnection: close\r\n";
+        Reply::raw(server, &format!("{head}{lines}\r\n")).status
+    };
+    let (keys, open) = (serve(&with_keys(), Double::default()), serve_double(Double::default()));
+    assert_eq!((named(&keys, ""), named(&keys, &bearer(ACME)), named(&open, "")), (401, 200, 421));
 }
 
 #[test]

@@ -32,7 +32,11 @@ fn half(token: &str) -> String {
 
 /// Whether the server closes this connection, without an answer.
 fn is_closed(mut stream: TcpStream) -> bool {
-    matches!(stream.read(&mut [0; 64]), Ok(0) | Err(_))
+    match stream.read(&mut [0; 64]) {
+        Ok(read) => read == 0,
+        // What it had not read is given up.
+        Err(fault) => fault.kind() == std::io::ErrorKind::ConnectionReset,
+    }
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

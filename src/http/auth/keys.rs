@@ -1,6 +1,8 @@
 //! API keys. Only their SHA-256 is kept: a key is 256 random bits, which nobody finds by trying, so that a hash
 //! made slow on purpose, as passwords need one, would only cost time.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::error::ErrorStack;
@@ -49,7 +51,7 @@ pub fn new_key() -> Result<String, ErrorStack> {
 }
 
 /// The grant of a key. Looks at every hash, each in constant time.
-pub(super) fn find<'a>(keys: &'a [(KeyHash, Grant)], key: &str) -> Option<&'a Grant> {
+pub(super) fn find<'a>(keys: &'a [(KeyHash, Arc<Grant>)], key: &str) -> Option<&'a Arc<Grant>> {
     let sent = KeyHash::of_key(key);
     keys.iter()
         .fold(None, |found, (hash, grant)| if openssl::memcmp::eq(&hash.0, &sent.0) { Some(grant) } else { found })
@@ -63,7 +65,8 @@ mod tests {
     fn a_key_is_found_by_its_hash_alone() {
         let (one, other) = (new_key().unwrap(), new_key().unwrap());
         assert!(one != other && one.starts_with(PREFIX) && one.len() == PREFIX.len() + 43, "{one}");
-        let keys: Vec<_> = [&one, &other].map(|key| (KeyHash::of_key(key), Grant::everything(key.as_str()))).into();
+        let keys: Vec<_> =
+            [&one, &other].map(|key| (KeyHash::of_key(key), Arc::new(Grant::everything(key.as_str())))).into();
         assert_eq!(find(&keys, &other).map(|grant| &grant.who), Some(&other));
         assert_eq!(find(&keys, &one).map(|grant| &grant.who), Some(&one));
         for wrong in ["", "rk_", &one[..one.len() - 1], &KeyHash::of_key(&one).to_string()] {

@@ -62,7 +62,7 @@ pub(super) struct ClientName(pub Arc<str>);
 /// Tells who asks.
 #[derive(Debug)]
 pub(super) struct Authority {
-    keys: Vec<(KeyHash, Grant)>,
+    keys: Vec<(KeyHash, Arc<Grant>)>,
     tokens: Option<Tokens>,
 }
 
@@ -70,7 +70,8 @@ impl Authority {
     /// By these settings. Errors where the keys of signed tokens cannot be used.
     pub fn open(settings: &AuthSettings) -> Result<Authority, String> {
         let tokens = settings.jwt.as_ref().map(Tokens::open).transpose()?;
-        Ok(Authority { keys: settings.keys.clone(), tokens })
+        let keys = settings.keys.iter().map(|(hash, grant)| (*hash, Arc::new(grant.clone())));
+        Ok(Authority { keys: keys.collect(), tokens })
     }
 
     /// One that asks for no token.
@@ -79,16 +80,17 @@ impl Authority {
     }
 
     /// What a request is granted.
-    pub fn grant(&self, headers: &HeaderMap, client: Option<&ClientName>) -> Result<Grant, Denied> {
+    pub fn grant(&self, headers: &HeaderMap, client: Option<&ClientName>) -> Result<Arc<Grant>, Denied> {
         if self.keys.is_empty() && self.tokens.is_none() {
-            return Ok(Grant::everything(client.map_or("-".to_owned(), |ClientName(name)| format!("cert:{name}"))));
+            let who = client.map_or("-".to_owned(), |ClientName(name)| format!("cert:{name}"));
+            return Ok(Arc::new(Grant::everything(who)));
         }
         let token = bearer(headers)?;
         if let Some(grant) = keys::find(&self.keys, token) {
-            return Ok(grant.clone());
+            return Ok(Arc::clone(grant));
         }
         match &self.tokens {
-            Some(tokens) if Tokens::looks_like(token) => tokens.check(token),
+            Some(tokens) if Tokens::looks_like(token) => tokens.check(token).map(Arc::new),
             _ => Err(Denied::Invalid),
         }
     }
