@@ -106,6 +106,24 @@ fn a_remote_http_address_needs_its_flag() {
 }
 
 #[test]
+fn files_of_access_are_looked_at_before_the_cluster() {
+    for (set, part) in [
+        (
+            &["http.tls.certificate=none.pem", "http.tls.key=none.key"][..],
+            "http.tls.certificate: none.pem cannot be used",
+        ),
+        (
+            &["http.auth.jwt.jwks=none.json", "http.auth.jwt.issuer=i", "http.auth.jwt.audience=a"][..],
+            "http.auth.jwt.jwks: the key set from none.json cannot be used",
+        ),
+    ] {
+        let flags: Vec<&str> = set.iter().flat_map(|setting| ["--set", setting]).collect();
+        let (code, _, err) = rekindle(&[&["run", "--brokers", "127.0.0.1:1"], &flags[..]].concat(), &[]);
+        assert!(code == Some(2) && err.contains(part), "{err}");
+    }
+}
+
+#[test]
 fn a_new_key_opens_a_remote_address_and_is_printed_nowhere_else() {
     let (code, out, _) = rekindle(&["key", "new"], &[]);
     assert_eq!(code, Some(0));

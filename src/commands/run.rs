@@ -63,8 +63,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let metrics = Arc::new(Metrics::new());
     let engine = Arc::clone(config.engine());
     memory::give_back_now_and_then();
+    let edge = http::prepare(&config.http).map_err(|fault| UsageError(fault.to_string()))?;
     let service = runtime::start(config.runtime, Arc::clone(&metrics)).context("starting")?;
-    let server = http::serve(&config.http, service.port(), metrics, engine, Mode::Service)?;
+    let server = edge.serve(service.port(), metrics, engine, Mode::Service)?;
     tracing::info!("listening on {}", server.url());
     let ended = watch(service, &stop);
     // The server answers "not ready" until here; answers under way are cut by the end of the process.

@@ -23,4 +23,4 @@ mod server;
 pub mod settings;
 mod tls;
 
-pub use server::{HttpServer, Mode, ServeError, router, serve};
+pub use server::{HttpServer, Mode, Prepared, ServeError, prepare, router, serve};

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use axum::Router;
+use openssl::ssl::SslContext;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -93,7 +94,21 @@ impl HttpServer {
     }
 }
 
-/// Starts to serve. `engine`: the settings by which embeddings in queries are checked.
+/// An edge whose certificates and keys are read, before it listens.
+pub struct Prepared {
+    settings: HttpSettings,
+    authority: Authority,
+    tls: Option<SslContext>,
+}
+
+/// Reads certificates and the keys of tokens. Errors where they cannot be used, so that nothing need be started then.
+pub fn prepare(settings: &HttpSettings) -> Result<Prepared, ServeError> {
+    let authority = Authority::open(&settings.auth).map_err(ServeError::Access)?;
+    let tls = settings.tls.as_ref().map(tls::context).transpose().map_err(ServeError::Access)?;
+    Ok(Prepared { settings: settings.clone(), authority, tls })
+}
+
+/// Prepares, and starts to serve as [`Prepared::serve`].
 pub fn serve(
     settings: &HttpSettings,
     port: Arc<dyn QueryPort>,
@@ -101,37 +116,49 @@ pub fn serve(
     engine: Arc<EngineSettings>,
     mode: Mode,
 ) -> Result<HttpServer, ServeError> {
-    let authority = Authority::open(&settings.auth).map_err(ServeError::Access)?;
-    let tls = settings.tls.as_ref().map(tls::context).transpose().map_err(ServeError::Access)?;
-    let bind = |e| ServeError::Bind(settings.listen, e);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
-    let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
-    let address = listener.local_addr().map_err(bind)?;
-    if let Some(warning) = exposure(settings, address.ip()) {
-        tracing::warn!(%address, "{warning}");
+    prepare(settings)?.serve(port, metrics, engine, mode)
+}
+
+impl Prepared {
+    /// Starts to serve. `engine`: the settings by which embeddings in queries are checked.
+    pub fn serve(
+        self,
+        port: Arc<dyn QueryPort>,
+        metrics: Arc<Metrics>,
+        engine: Arc<EngineSettings>,
+        mode: Mode,
+    ) -> Result<HttpServer, ServeError> {
+        let Prepared { settings, authority, tls } = self;
+        let bind = |e| ServeError::Bind(settings.listen, e);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
+        let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        if let Some(warning) = exposure(&settings, address.ip()) {
+            tracing::warn!(%address, "{warning}");
+        }
+        // Who needs a token cannot borrow a visitor's browser: a proxy may bring any name then.
+        let local_names = address.ip().is_loopback() && !settings.auth.required();
+        let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
+        let app = App::new(port, Arc::clone(&metrics), engine, mode);
+        let patience = settings.limits.head;
+        let listen = Listen {
+            router: routes(app, &gate, settings.open_metrics, local_names),
+            connections: Connections::new(settings.limits.connections, patience, Arc::clone(&metrics)),
+            tls,
+            patience,
+            metrics,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let encrypted = listen.tls.is_some();
+        let thread = std::thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(move || {
+                runtime.block_on(listen.run(listener, stopped));
+                runtime.shutdown_background();
+            })
+            .map_err(ServeError::Start)?;
+        Ok(HttpServer { address, tls: encrypted, stop: Some(stop), thread: Some(thread) })
     }
-    // Who needs a token cannot borrow a visitor's browser: a proxy may bring any name then.
-    let local_names = address.ip().is_loopback() && !settings.auth.required();
-    let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
-    let app = App::new(port, Arc::clone(&metrics), engine, mode);
-    let patience = settings.limits.head;
-    let listen = Listen {
-        router: routes(app, &gate, settings.open_metrics, local_names),
-        connections: Connections::new(settings.limits.connections, patience, Arc::clone(&metrics)),
-        tls,
-        patience,
-        metrics,
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let encrypted = listen.tls.is_some();
-    let thread = std::thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || {
-            runtime.block_on(listen.run(listener, stopped));
-            runtime.shutdown_background();
-        })
-        .map_err(ServeError::Start)?;
-    Ok(HttpServer { address, tls: encrypted, stop: Some(stop), thread: Some(thread) })
 }
 
 /// What deserves a word of an address that others reach, where it is not guarded as it could be.
