@@ -15,8 +15,9 @@ COPY --from=build /usr/local/bin/rekindle /usr/local/bin/rekindle
 USER 65532:65532
 # The allocator asks for huge pages: an event touches the memory of one session among very many.
 ENV MIMALLOC_ALLOW_LARGE_OS_PAGES=1
-# A container's loopback is reachable from nowhere else: listening beyond it has to be allowed, and the port
-# must be published to trusted networks only, since there is no access control.
+# A container's loopback is reachable from nowhere else: listening beyond it has to be allowed. Until keys, tokens or
+# client certificates are set up (http.auth, http.tls) there is no access control, and the port must be published to
+# trusted networks only. The health check speaks plain HTTP: with http.tls replace it.
 ENV REKINDLE_HTTP__LISTEN=0.0.0.0:8080 \
     REKINDLE_HTTP__ALLOW_REMOTE=true \
     REKINDLE_LOG__FORMAT=json

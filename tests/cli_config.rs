@@ -100,11 +100,53 @@ fn a_remote_http_address_needs_its_flag() {
     assert!(code == Some(2) && err.contains("--allow-remote-http"), "{err}");
     let allowed = [&CHECK[..], &["--allow-remote-http"]].concat();
     assert_eq!(rekindle(&allowed, &remote).0, Some(0));
+    // The service, too, is refused before it looks for its cluster.
+    let (code, _, err) = rekindle(&["run", "--brokers", "127.0.0.1:1"], &remote);
+    assert!(code == Some(2) && err.contains("http.listen: must be a loopback address, since there is no"), "{err}");
+}
+
+#[test]
+fn files_of_access_are_looked_at_before_the_cluster() {
+    for (set, part) in [
+        (
+            &["http.tls.certificate=none.pem", "http.tls.key=none.key"][..],
+            "http.tls.certificate: none.pem cannot be used",
+        ),
+        (
+            &["http.auth.jwt.jwks=none.json", "http.auth.jwt.issuer=i", "http.auth.jwt.audience=a"][..],
+            "http.auth.jwt.jwks: the key set from none.json cannot be used",
+        ),
+    ] {
+        let flags: Vec<&str> = set.iter().flat_map(|setting| ["--set", setting]).collect();
+        let (code, _, err) = rekindle(&[&["run", "--brokers", "127.0.0.1:1"], &flags[..]].concat(), &[]);
+        assert!(code == Some(2) && err.contains(part), "{err}");
+    }
+}
+
+#[test]
+fn a_new_key_opens_a_remote_address_and_is_printed_nowhere_else() {
+    let (code, out, _) = rekindle(&["key", "new"], &[]);
+    assert_eq!(code, Some(0));
+    let value = |name: &str| out.lines().find_map(|l| l.strip_prefix(name)).expect(name).trim().to_owned();
+    let (key, hash) = (value("key"), value("sha256"));
+    assert!(key.starts_with("rk_") && rekindle(&["key", "new"], &[]).1 != out, "{out}");
+    let with = |hash: &str| {
+        let id = "REKINDLE_HTTP__AUTH__KEYS__GATEWAY__";
+        let (sha256, tenants) = (format!("{id}SHA256"), format!("{id}TENANTS"));
+        let env = [("REKINDLE_HTTP__LISTEN", "0.0.0.0:8080"), (sha256.as_str(), hash), (tenants.as_str(), "*")];
+        rekindle(&CHECK, &env)
+    };
+    let (code, out, err) = with(&hash);
+    assert!(code == Some(0) && out.contains("sha256 = \"<redacted>\"") && !out.contains(&hash), "{out}{err}");
+    // The key where its hash belongs: refused, and not repeated.
+    let (code, out, err) = with(&key);
+    assert!(code == Some(2) && err.contains("http.auth.keys.gateway.sha256: must be"), "{err}");
+    assert!(!out.contains(&key) && !err.contains(&key), "{err}");
 }
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["run"],
         &["demo"],
@@ -113,6 +155,7 @@ fn every_command_explains_itself_with_examples() {
         &["produce"],
         &["topics", "create"],
         &["config", "check"],
+        &["key", "new"],
     ];
     for args in commands {
         let (code, out, _) = rekindle(&[args, &["--help"]].concat(), &[]);

@@ -182,7 +182,7 @@ fn the_page_is_whole_in_itself_and_may_run_only_its_own_script() {
 fn the_feed_begins_after_a_number_and_passes_text_through_unchanged() {
     let item = |n: u64| {
         let json = json!({"kind": "recovery", "session_id": format!("<img onerror=x{n}>")}).to_string();
-        (n, FeedItem { json, latency_ms: Some(4.5) })
+        (n, FeedItem { tenant: "acme".to_owned(), json, latency_ms: Some(4.5) })
     };
     let server = serve_double(Double { feed: vec![item(3), item(4)], ..Double::default() });
     let body = get(&server, "/feed?after=3").json();

@@ -159,7 +159,8 @@ impl QueryPort for Port {
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
-        let item = |number| (number, FeedItem { json: "{}".to_owned(), latency_ms: Some(1.5) });
+        let item =
+            |number| (number, FeedItem { tenant: "acme".to_owned(), json: "{}".to_owned(), latency_ms: Some(1.5) });
         (1..4).filter(|number| *number > after).map(item).collect()
     }
 }

@@ -13,7 +13,7 @@ use super::args::{ClusterArgs, allow_remote_http};
 pub struct Args {
     #[command(flatten)]
     config: ClusterArgs,
-    /// Allow http.listen to be another than a loopback address
+    /// Allow http.listen to be another than a loopback address without access control
     #[arg(long)]
     allow_remote_http: bool,
 }

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod engines;
 mod explain;
+mod key;
 mod lines;
 pub mod memory;
 mod produce;
@@ -59,6 +60,7 @@ Examples:
   rekindle produce events.jsonl -c rekindle.toml
   rekindle verify -c rekindle.toml         whether everything published is right
   rekindle config check -c rekindle.toml   all faults, or the settings in effect
+  rekindle key new                         a key of the HTTP API, and its hash
 
 Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
 3 not provable. Every setting can come from the file, the environment
@@ -79,11 +81,19 @@ enum Command {
     /// Check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Make keys of the HTTP API
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum TopicsCommand {
     Create(topics::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    New(key::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
+        Command::Key(KeyCommand::New(args)) => key::run(&args),
     };
     let exit = result.unwrap_or_else(|error| {
         if is_closed_pipe(&error) {

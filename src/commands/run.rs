@@ -46,7 +46,7 @@ pub struct Args {
     /// needed until the record is passed, at every instance that may get the partition.
     #[arg(long, value_name = "P:OFFSET")]
     skip: Vec<Position>,
-    /// Let http.listen be another than a loopback address (there is no access control)
+    /// Let http.listen be another than a loopback address without access control
     #[arg(long)]
     allow_remote_http: bool,
 }
@@ -63,9 +63,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let metrics = Arc::new(Metrics::new());
     let engine = Arc::clone(config.engine());
     memory::give_back_now_and_then();
+    let edge = http::prepare(&config.http).map_err(|fault| UsageError(fault.to_string()))?;
     let service = runtime::start(config.runtime, Arc::clone(&metrics)).context("starting")?;
-    let server = http::serve(&config.http, service.port(), metrics, engine, Mode::Service)?;
-    tracing::info!("listening on http://{}", server.address());
+    let server = edge.serve(service.port(), metrics, engine, Mode::Service)?;
+    tracing::info!("listening on {}", server.url());
     let ended = watch(service, &stop);
     // The server answers "not ready" until here; answers under way are cut by the end of the process.
     drop(server);

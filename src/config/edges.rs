@@ -1,12 +1,10 @@
-//! Settings of the edges: Kafka, topics, registry, workers, batches, HTTP, logs. Limits only; opens nothing.
+//! Settings of the edges: Kafka, topics, registry, workers, batches, logs. Limits only; opens nothing.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::raw::{Kind, Setting, quoted};
-use super::reader::{REDACTED, Reader, wrong};
-use crate::http::settings::HttpSettings;
+use super::reader::{REDACTED, Reader};
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
 use crate::runtime::settings::{BatchSettings, Generation};
 use crate::telemetry::logs::{LogFormat, LogSettings, check_filter};
@@ -113,7 +111,8 @@ fn retention(r: &mut Reader<'_>, key: &str, default: i64) -> Duration {
     millis(r.int(&["topics", key], default, 60_000..=MAX_RETENTION_MS))
 }
 
-fn millis(ms: i64) -> Duration {
+/// A number of milliseconds that is not below zero.
+pub fn millis(ms: i64) -> Duration {
     Duration::from_millis(ms.unsigned_abs())
 }
 
@@ -131,14 +130,16 @@ pub fn registry(r: &mut Reader<'_>) -> RegistrySettings {
         let typed = matches!(s.kind, Kind::Text | Kind::Untyped);
         if typed && fits { Ok(s.text.trim_end_matches('/').to_owned()) } else { Err(limit.to_owned()) }
     };
-    let show = |url: &String| {
-        let (scheme, rest) = url.split_once("://")?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = host.rsplit_once('@').map_or(host.to_owned(), |(_, host)| format!("<redacted>@{host}"));
-        Some(quoted(&format!("{scheme}://{host}{path}")))
-    };
-    let url = r.value(&["registry", "url"], String::new(), read, show);
+    let url = r.value(&["registry", "url"], String::new(), read, |url| without_password(url));
     RegistrySettings { url: Some(url).filter(|u| !u.is_empty()) }
+}
+
+/// A URL as it may be shown: without what stands before its host.
+pub fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit_once('@').map_or(host.to_owned(), |(_, host)| format!("<redacted>@{host}"));
+    Some(quoted(&format!("{scheme}://{host}{path}")))
 }
 
 /// Worker threads.
@@ -160,24 +161,6 @@ pub fn batch(r: &mut Reader<'_>) -> BatchSettings {
 /// How long a partition without records waits until it is given a tick; `None`: none is given.
 pub fn tick_after(r: &mut Reader<'_>) -> Option<Duration> {
     r.int_opt(&["tick", "after_ms"], 1_000..=DAY_MS).map(millis)
-}
-
-/// Where to listen: a loopback address unless remote access is allowed in so many words.
-pub fn http(r: &mut Reader<'_>) -> HttpSettings {
-    let allow_remote = r.flag(&["http", "allow_remote"], false);
-    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let read = |s: &Setting| {
-        let address: SocketAddr =
-            s.text.parse().map_err(|_| wrong("must be an address and a port, as 127.0.0.1:8080", s))?;
-        if address.ip().is_loopback() || allow_remote {
-            return Ok(address);
-        }
-        let limit = "must be a loopback address, since there is no access control; --allow-remote-http or \
-                     http.allow_remote = true lifts this";
-        Err(wrong(limit, s))
-    };
-    let listen = r.value(&["http", "listen"], default, read, |a| Some(quoted(&a.to_string())));
-    HttpSettings { listen }
 }
 
 /// Logs.

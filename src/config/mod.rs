@@ -5,6 +5,7 @@
 mod edges;
 mod engine;
 mod fault;
+mod http;
 mod policy;
 mod raw;
 mod reader;
@@ -90,7 +91,7 @@ impl Config {
             engine,
         };
         let runtime = runtime.in_generation(number);
-        let (http, log) = (edges::http(r), edges::log(r));
+        let (http, log) = (http::http(r), edges::log(r));
         Ok(Config { runtime, http, log, effective: reader.finish()? })
     }
 
@@ -110,5 +111,7 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod http_tests;
 #[cfg(test)]
 mod tests;

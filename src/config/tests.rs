@@ -5,7 +5,7 @@ use crate::engine::settings::{EngineSettings, OutputFormat};
 use crate::model::ids::Name;
 use crate::telemetry::logs::{LogFormat, LogSettings};
 
-fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, Faults> {
+pub(super) fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, Faults> {
     let own = |s: &str| s.to_owned();
     let sources = Sources {
         file: Some((own("rekindle.toml"), own(file))),
@@ -15,7 +15,7 @@ fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Conf
     Config::load(sources, Needs::Nothing)
 }
 
-fn faults(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn faults(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<String> {
     match load(file, env, flags) {
         Ok(config) => panic!("no fault found:\n{}", config.to_toml()),
         Err(Faults(faults)) => faults.iter().map(Fault::to_string).collect(),

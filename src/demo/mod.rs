@@ -91,7 +91,7 @@ pub fn run(options: &DemoOptions, stop: &Receiver<()>, out: &mut dyn Write) -> R
     let engine = Arc::clone(&settings.engine);
     let topic = settings.topics.events.clone();
     let mut service = runtime::start(settings, Arc::clone(&metrics))?;
-    let http = HttpSettings { listen: options.listen };
+    let http = HttpSettings::at(options.listen);
     let server = serve(&http, service.port(), Arc::clone(&metrics), engine, Mode::Demo)?;
     let begun = Instant::now();
     let mut feed = TerminalFeed::new(out);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
+use super::seen::Seen;
 use super::server::App;
 use super::{asked, cursor};
 use crate::engine::{Found, PrefixMatch, encode};
@@ -17,18 +18,18 @@ use crate::model::suggestion::Publication;
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}/suggestions`: the open ones, the oldest first.
 pub(super) async fn suggestions(
-    State(app): State<App>,
+    seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
-    let answer = app.port.suggestions(&tenant, &session).map_err(queries::unless_session)?;
+    let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
     let open = answer.value.iter().map(|open| encode::suggestion_json(open, &Publication::Open));
     Ok(with_place(json!({"suggestions": open.collect::<Vec<_>>()}), &answer))
 }
 
 /// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
 pub(super) async fn history(
-    State(app): State<App>,
+    seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
@@ -36,7 +37,7 @@ pub(super) async fn history(
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
     let user = UserId::new(&user).map_err(|e| Problem::field("user_id", e))?;
     let query = asked::history_query(tenant, user, queries::parameters(query)?)?;
-    let answer = app.port.history(&query)?;
+    let answer = seen.history(&query)?;
     let sessions = answer.value.sessions.iter().map(|view| encode::state_json(view, true));
     let next = answer.value.next.as_ref().map(|place| cursor::encode(&query, place));
     Ok(with_place(json!({"sessions": sessions.collect::<Vec<_>>(), "next_cursor": next}), &answer))
@@ -45,13 +46,14 @@ pub(super) async fn history(
 /// `POST /v1/tenants/{tenant}/search`: the nearest sessions by their embedding.
 pub(super) async fn search(
     State(app): State<App>,
+    seen: Seen,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
     let query = asked::search_query(&app.engine, tenant, &json_body(&headers, body)?)?;
-    let answer = app.port.search(&query);
+    let answer = seen.search(&query);
     let answer = answer.map_err(not_found("no such session, or it has no embedding in the space"))?;
     let hits = answer.value.iter().map(|Found { hit, status, last_active }| {
         json!({
@@ -67,13 +69,14 @@ pub(super) async fn search(
 /// `POST /v1/tenants/{tenant}/prefix-match`: sessions that hold the beginning of a chain.
 pub(super) async fn prefix_match(
     State(app): State<App>,
+    seen: Seen,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
     let query = asked::prefix_query(&app.engine, tenant, &json_body(&headers, body)?)?;
-    let answer = app.port.prefix_match(&query)?;
+    let answer = seen.prefix_match(&query)?;
     let matches = answer.value.iter().map(|PrefixMatch { session, depth, tokens, copy }| {
         json!({
             "session_id": session.as_str(),

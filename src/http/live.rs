@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::health::restored;
 use super::port::{PartitionPhase, PartitionStatus};
 use super::problem::Problem;
+use super::seen::Seen;
 use super::server::{App, Mode};
 use crate::engine::EngineStats;
 use crate::model::session::Status;
@@ -50,8 +51,25 @@ pub(super) async fn page() -> Response {
     response
 }
 
-/// `GET /v1/status`: what this process owns and has done.
-pub(super) async fn status(State(app): State<App>) -> Json<Value> {
+/// `GET /v1/status`: what this process is doing; and, to those who see all tenants, what it owns and has done.
+pub(super) async fn status(State(app): State<App>, seen: Seen) -> Json<Value> {
+    let ready = app.port.ready();
+    let mut status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": app.started_at,
+        "uptime_ms": app.started.elapsed().as_millis() as u64,
+        "mode": match app.mode { Mode::Service => "service", Mode::Demo => "demo" },
+        "ready": ready.is_ok(),
+        "cause": ready.err(),
+    });
+    if seen.all() {
+        figures(&app, &mut status);
+    }
+    Json(status)
+}
+
+/// Sums over all tenants.
+fn figures(app: &App, status: &mut Value) {
     let partitions = app.port.partitions();
     let mut sum = EngineStats::default();
     for p in &partitions {
@@ -62,21 +80,12 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         sum.open_suggestions += p.stats.open_suggestions;
     }
     let totals = app.metrics.totals();
-    let ready = app.port.ready();
-    Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "started_at": app.started_at,
-        "uptime_ms": app.started.elapsed().as_millis() as u64,
-        "mode": match app.mode { Mode::Service => "service", Mode::Demo => "demo" },
-        "ready": ready.is_ok(),
-        "cause": ready.err(),
-        "sessions": by_status(&sum),
-        "gapped_sessions": sum.gapped,
-        "open_suggestions": sum.open_suggestions,
-        "totals": {"records": totals.records, "rejected": totals.rejected,
-            "transactions": totals.transactions, "saved_seconds": totals.saved_seconds},
-        "partitions": partitions.iter().map(partition).collect::<Vec<_>>(),
-    }))
+    status["sessions"] = by_status(&sum).into();
+    status["gapped_sessions"] = sum.gapped.into();
+    status["open_suggestions"] = sum.open_suggestions.into();
+    status["totals"] = json!({"records": totals.records, "rejected": totals.rejected,
+        "transactions": totals.transactions, "saved_seconds": totals.saved_seconds});
+    status["partitions"] = partitions.iter().map(partition).collect();
 }
 
 fn by_status(stats: &EngineStats) -> Map<String, Value> {
@@ -101,13 +110,9 @@ pub(super) struct After {
 }
 
 /// `GET /feed?after=N`: the newest published suggestions after number N (default 0), oldest first.
-pub(super) async fn feed(
-    State(app): State<App>,
-    query: Result<Query<After>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn feed(seen: Seen, query: Result<Query<After>, QueryRejection>) -> Result<Json<Value>, Problem> {
     let Query(After { after }) = query.map_err(|e| Problem::field("after", e.body_text()))?;
-    let items = app.port.feed(after);
-    let last = items.last().map_or(after, |(number, _)| *number);
+    let (last, items) = seen.feed(after);
     let items: Vec<Value> = items
         .into_iter()
         .filter_map(|(number, item)| {

@@ -1,16 +1,26 @@
-//! The HTTP edge: health, metrics, queries, the live page. Asks through the query port, knows no Kafka.
+//! The HTTP edge: health, metrics, queries, the live page, and who may ask. Asks through the query port, knows no
+//! Kafka.
 
 mod asked;
+mod audit;
+pub mod auth;
+mod connections;
 mod cursor;
 mod fields;
+mod gate;
 mod health;
+mod listen;
 mod lists;
 mod live;
 pub mod port;
 mod problem;
 mod queries;
+mod rate;
 mod request;
+mod routes;
+mod seen;
 mod server;
 pub mod settings;
+mod tls;
 
-pub use server::{HttpServer, Mode, ServeError, router, serve};
+pub use server::{HttpServer, Mode, Prepared, ServeError, prepare, router, serve};

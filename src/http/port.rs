@@ -82,6 +82,8 @@ pub enum QueryError {
 /// A suggestion as the live page shows it: its JSON form, and its publication status.
 #[derive(Debug, Clone)]
 pub struct FeedItem {
+    /// Whose it is.
+    pub tenant: String,
     /// The published JSON object.
     pub json: String,
     /// Event → commit, if known, ms.

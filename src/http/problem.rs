@@ -19,13 +19,15 @@ pub(super) struct Problem {
     field: Option<String>,
     partition: Option<i32>,
     progress: Option<f64>,
-    retry: bool,
+    retry: Option<u64>,
+    challenge: Option<String>,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), field: None, partition: None, progress: None, retry: false }
+        let detail = detail.into();
+        Problem { status, detail, field: None, partition: None, progress: None, retry: None, challenge: None }
     }
 
     /// A request that cannot be understood, because of this field.
@@ -38,8 +40,19 @@ impl Problem {
 
     /// Not now.
     pub fn unavailable(detail: impl Into<String>) -> Problem {
-        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-        problem.retry = true;
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS)
+    }
+
+    /// The same, and when asking again makes sense.
+    pub fn retry_after(mut self, seconds: u64) -> Problem {
+        self.retry = Some(seconds);
+        self
+    }
+
+    /// Nobody knows who asks. `challenge`: what a token has to be, and why the one that was sent is none (RFC 6750).
+    pub fn unauthorized(detail: impl Into<String>, challenge: impl Into<String>) -> Problem {
+        let mut problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
+        problem.challenge = Some(challenge.into());
         problem
     }
 }
@@ -78,8 +91,15 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        if let Some(seconds) = self.retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of its body is not waited for.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -15,6 +15,7 @@ use super::fields::Fields;
 use super::port::{Answer, Embedding, QueryError};
 use super::problem::Problem;
 use super::request;
+use super::seen::Seen;
 use super::server::App;
 use crate::engine::encode;
 use crate::model::ids::{SessionId, TenantId};
@@ -26,19 +27,19 @@ pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}`
 pub(super) async fn session(
-    State(app): State<App>,
+    seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = session_ids(path)?;
     match parameters(query)?.text("include")?.as_deref() {
         None => {
-            let answer = app.port.session(&tenant, &session).map_err(unless_session)?;
+            let answer = seen.session(&tenant, &session).map_err(unless_session)?;
             let fields = json!({"session": encode::state_json(&answer.value, true)});
             Ok(with_place(fields, &answer))
         }
         Some("vector") => {
-            let answer = app.port.session_and_vector(&tenant, &session).map_err(unless_session)?;
+            let answer = seen.session_and_vector(&tenant, &session).map_err(unless_session)?;
             let (view, vector) = &answer.value;
             let fields = json!({"session": encode::state_json(view, true), "vector": vector.as_ref().map(vector_json)});
             Ok(with_place(fields, &answer))
@@ -50,6 +51,7 @@ pub(super) async fn session(
 /// `POST /v1/tenants/{tenant}/recovery`
 pub(super) async fn recovery(
     State(app): State<App>,
+    seen: Seen,
     path: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
@@ -57,7 +59,7 @@ pub(super) async fn recovery(
     let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
     let query = request::recovery_query(&app.engine, tenant, &body)?;
     let begun = Instant::now();
-    let answer = app.port.recovery(&query);
+    let answer = seen.recovery(&query);
     app.metrics.search(begun.elapsed());
     let answer = answer.map_err(not_found("neither the session nor the user is known"))?;
     let suggestion = encode::suggestion_json(&answer.value, &Publication::Open);

@@ -1,31 +1,26 @@
-//! Binds, routes, and stops. Runs on a thread of its own, so that nothing it does can hold up a worker.
+//! Binds, starts, and stops. Runs on a thread of its own, so that nothing it does can hold up a worker.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use openssl::ssl::SslContext;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::auth::Authority;
+use super::connections::Connections;
+use super::gate::Gate;
+use super::listen::Listen;
 use super::port::QueryPort;
-use super::problem::Problem;
+use super::routes::routes;
 use super::settings::HttpSettings;
-use super::{health, lists, live, queries};
+use super::tls;
 use crate::engine::EngineSettings;
 use crate::telemetry::Metrics;
-
-/// Largest request body in bytes, inclusive.
-pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
-/// How long a stop waits for answers that are under way.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the live page says of the process behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +40,9 @@ pub enum ServeError {
     /// The system gives no thread or no event loop.
     #[error("http: {0}")]
     Start(io::Error),
+    /// Certificates, or the keys of tokens, cannot be used.
+    #[error("{0}")]
+    Access(String),
 }
 
 /// What handlers share.
@@ -60,9 +58,17 @@ pub(super) struct App {
     pub started: Instant,
 }
 
+impl App {
+    fn new(port: Arc<dyn QueryPort>, metrics: Arc<Metrics>, engine: Arc<EngineSettings>, mode: Mode) -> App {
+        let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
+        App { port, metrics, engine, mode, started_at, started: Instant::now() }
+    }
+}
+
 /// A running edge. Dropped, it stops too, without waiting.
 pub struct HttpServer {
     address: SocketAddr,
+    tls: bool,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -71,6 +77,11 @@ impl HttpServer {
     /// The address it listens on, with the port the system chose where none was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 
     /// Takes no more requests and waits, at most two seconds, for answers under way.
@@ -83,7 +94,21 @@ impl HttpServer {
     }
 }
 
-/// Starts to serve. `engine`: the settings by which embeddings in queries are checked.
+/// An edge whose certificates and keys are read, before it listens.
+pub struct Prepared {
+    settings: HttpSettings,
+    authority: Authority,
+    tls: Option<SslContext>,
+}
+
+/// Reads certificates and the keys of tokens. Errors where they cannot be used, so that nothing need be started then.
+pub fn prepare(settings: &HttpSettings) -> Result<Prepared, ServeError> {
+    let authority = Authority::open(&settings.auth).map_err(ServeError::Access)?;
+    let tls = settings.tls.as_ref().map(tls::context).transpose().map_err(ServeError::Access)?;
+    Ok(Prepared { settings: settings.clone(), authority, tls })
+}
+
+/// Prepares, and starts to serve as [`Prepared::serve`].
 pub fn serve(
     settings: &HttpSettings,
     port: Arc<dyn QueryPort>,
@@ -91,42 +116,68 @@ pub fn serve(
     engine: Arc<EngineSettings>,
     mode: Mode,
 ) -> Result<HttpServer, ServeError> {
-    let bind = |e| ServeError::Bind(settings.listen, e);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
-    let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
-    let address = listener.local_addr().map_err(bind)?;
-    let router = router(port, metrics, engine, mode, address.ip().is_loopback());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let thread = std::thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || {
-            runtime.block_on(run(listener, router, stopped));
-            runtime.shutdown_background();
-        })
-        .map_err(ServeError::Start)?;
-    Ok(HttpServer { address, stop: Some(stop), thread: Some(thread) })
+    prepare(settings)?.serve(port, metrics, engine, mode)
 }
 
-async fn run(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
-    let (begin, begun) = oneshot::channel::<()>();
-    let signal = async move {
-        // Sent or dropped: both mean stop.
-        let _ = stopped.await;
-        drop(begin);
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(signal);
-    let deadline = async move {
-        let _ = begun.await;
-        tokio::time::sleep(STOP_WITHIN).await;
-    };
-    tokio::select! {
-        result = serving => if let Err(error) = result { tracing::error!(%error, "http stopped"); },
-        () = deadline => tracing::warn!("http stopped with answers under way"),
+impl Prepared {
+    /// Starts to serve. `engine`: the settings by which embeddings in queries are checked.
+    pub fn serve(
+        self,
+        port: Arc<dyn QueryPort>,
+        metrics: Arc<Metrics>,
+        engine: Arc<EngineSettings>,
+        mode: Mode,
+    ) -> Result<HttpServer, ServeError> {
+        let Prepared { settings, authority, tls } = self;
+        let bind = |e| ServeError::Bind(settings.listen, e);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
+        let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        if let Some(warning) = exposure(&settings, address.ip()) {
+            tracing::warn!(%address, "{warning}");
+        }
+        // Who needs a token cannot borrow a visitor's browser: a proxy may bring any name then.
+        let local_names = address.ip().is_loopback() && !settings.auth.required();
+        let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
+        let app = App::new(port, Arc::clone(&metrics), engine, mode);
+        let patience = settings.limits.head;
+        let listen = Listen {
+            router: routes(app, &gate, settings.open_metrics, local_names),
+            connections: Connections::new(settings.limits.connections, patience, Arc::clone(&metrics)),
+            tls,
+            patience,
+            metrics,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let encrypted = listen.tls.is_some();
+        let thread = std::thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(move || {
+                runtime.block_on(listen.run(listener, stopped));
+                runtime.shutdown_background();
+            })
+            .map_err(ServeError::Start)?;
+        Ok(HttpServer { address, tls: encrypted, stop: Some(stop), thread: Some(thread) })
     }
 }
 
-/// The edge's resources without a socket, for a server of one's own. `engine`: the settings by which embeddings in
-/// queries are checked; `loopback`: answer to names of this machine only, as behind a loopback address one must.
+/// What deserves a word of an address that others reach, where it is not guarded as it could be.
+fn exposure(settings: &HttpSettings, address: IpAddr) -> Option<&'static str> {
+    let certificates = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    if address.is_loopback() {
+        None
+    } else if !settings.auth.required() && !certificates {
+        Some("whoever reaches this address may read every tenant: there is no access control (http.allow_remote)")
+    } else if settings.tls.is_none() {
+        Some("tokens come unencrypted, since http.tls is not set: let only a proxy that speaks TLS reach this address")
+    } else {
+        None
+    }
+}
+
+/// The edge's resources without a socket, for a server of one's own: without access control, and without limits but
+/// that of a body. `engine`: the settings by which embeddings in queries are checked; `loopback`: answer to names of
+/// this machine only, as behind a loopback address one must.
 pub fn router(
     port: Arc<dyn QueryPort>,
     metrics: Arc<Metrics>,
@@ -134,70 +185,32 @@ pub fn router(
     mode: Mode,
     loopback: bool,
 ) -> Router {
-    let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-    let app = App { port, metrics, engine, mode, started_at, started: Instant::now() };
-    let router = Router::new()
-        .route("/", get(live::page))
-        .route("/feed", get(live::feed))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/v1/status", get(live::status))
-        .route("/v1/tenants/{tenant}/sessions/{session}", get(queries::session))
-        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", get(lists::suggestions))
-        .route("/v1/tenants/{tenant}/users/{user}/sessions", get(lists::history))
-        .route("/v1/tenants/{tenant}/search", post(lists::search))
-        .route("/v1/tenants/{tenant}/prefix-match", post(lists::prefix_match))
-        .route("/v1/tenants/{tenant}/recovery", post(queries::recovery))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take that method")
-        })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(app);
-    if loopback { router.layer(middleware::from_fn(only_local_names)) } else { router }
-}
-
-/// Refuses names other than this machine's own. A web page elsewhere could point its own name at the
-/// loopback address and read sessions through the visitor's browser (DNS rebinding).
-async fn only_local_names(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
-    if is_local(host) {
-        next.run(request).await
-    } else {
-        Problem::new(StatusCode::MISDIRECTED_REQUEST, "this address answers to localhost only").into_response()
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let gate = Gate::new(Authority::none(), None, Arc::clone(&metrics));
+    routes(App::new(port, metrics, engine, mode), &gate, true, loopback)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use super::*;
+    use crate::http::auth::{Grant, KeyHash};
+    use crate::http::settings::TlsSettings;
 
     #[test]
-    fn only_names_of_this_machine_are_local() {
-        for (host, expected) in [
-            ("localhost", true),
-            ("LOCALHOST:8080", true),
-            ("127.0.0.1:8080", true),
-            ("127.8.9.1", true),
-            ("[::1]:8080", true),
-            ("[::1]", true),
-            ("example.com", false),
-            ("localhost.example.com:8080", false),
-            ("127.0.0.1.example.com", false),
-            ("10.0.0.1:8080", false),
-            ("", false),
+    fn an_address_that_others_reach_unguarded_is_warned_of() {
+        let tls = |client_ca| Some(TlsSettings { certificate: "c".into(), key: "k".into(), client_ca });
+        let here = HttpSettings::at(([127, 0, 0, 1], 0).into());
+        let mut keys = here.clone();
+        keys.auth.keys.push((KeyHash::of_key("key"), Grant::everything("key:a")));
+        for (settings, expected) in [
+            (here.clone(), Some("no access control")),
+            (HttpSettings { tls: tls(None), ..here.clone() }, Some("no access control")),
+            (HttpSettings { tls: tls(Some("ca".into())), ..here.clone() }, None),
+            (keys.clone(), Some("unencrypted")),
+            (HttpSettings { tls: tls(None), ..keys }, None),
         ] {
-            assert_eq!(is_local(host), expected, "{host:?}");
+            let warned = exposure(&settings, [0, 0, 0, 0].into());
+            assert!(warned.is_some() == expected.is_some() && warned.unwrap_or("").contains(expected.unwrap_or("")));
+            assert_eq!(exposure(&settings, [127, 0, 0, 1].into()), None);
         }
     }
 }

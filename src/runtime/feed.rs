@@ -27,8 +27,8 @@ impl Feed {
     /// Takes note of a published record; only suggestions count.
     pub fn published(&self, record: OutRecord<'_>, latency_ms: Option<f64>) {
         match (erased_suggestion(record), suggestion_json(record)) {
-            (Some(id), _) => self.erase(id),
-            (None, Some(json)) => self.push(FeedItem { json, latency_ms }),
+            (Some(id), _) => self.erase(tenant(record), id),
+            (None, Some(json)) => self.push(FeedItem { tenant: tenant(record), json, latency_ms }),
             (None, None) => {}
         }
     }
@@ -45,9 +45,9 @@ impl Feed {
 
     /// Takes back what was said of an erased subject: of the suggestion nothing is kept but its id and that it
     /// was revoked, which is added as the newest.
-    fn erase(&self, suggestion_id: &str) {
+    fn erase(&self, tenant: String, suggestion_id: &str) {
         let stub = serde_json::json!({"suggestion_id": suggestion_id, "status": "revoked", "reason": "erased"});
-        let stub = FeedItem { json: stub.to_string(), latency_ms: None };
+        let stub = FeedItem { tenant, json: stub.to_string(), latency_ms: None };
         let mut ring = self.ring.lock().unwrap_or_else(|e| e.into_inner());
         for item in ring.items.iter_mut().filter(|item| item.json.contains(suggestion_id)) {
             *item = stub.clone();
@@ -62,6 +62,12 @@ impl Feed {
         let first = ring.newest + 1 - ring.items.len() as u64;
         (first..).zip(ring.items.iter().cloned()).skip_while(|(number, _)| *number <= after).collect()
     }
+}
+
+/// Whose a record is: keys of suggestions are `tenant/session`.
+fn tenant(record: OutRecord<'_>) -> String {
+    let key = record.key.and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+    key.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// The id of a suggestion that a record revokes because its subject was erased.
@@ -106,14 +112,15 @@ mod tests {
     fn what_was_erased_is_taken_back_and_numbers_stay() {
         let feed = Feed::default();
         for json in [r#"{"suggestion_id":"aa","user_id":"u"}"#, r#"{"suggestion_id":"bb","user_id":"v"}"#] {
-            feed.push(FeedItem { json: json.to_owned(), latency_ms: Some(1.0) });
+            feed.push(FeedItem { tenant: "acme".to_owned(), json: json.to_owned(), latency_ms: Some(1.0) });
         }
-        feed.erase("aa");
+        feed.erase("acme".to_owned(), "aa");
         let items: Vec<_> = feed.after(0).into_iter().map(|(number, item)| (number, item.json)).collect();
         assert_eq!(items.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(!items[0].1.contains("\"u\"") && items[1].1.contains("\"v\""), "{items:?}");
         assert_eq!(items[0].1, items[2].1);
         assert!(items[2].1.contains("erased"));
+        assert!(feed.after(0).iter().all(|(_, item)| item.tenant == "acme"));
     }
 
     #[test]
@@ -121,7 +128,7 @@ mod tests {
         let feed = Feed::default();
         assert!(feed.after(0).is_empty());
         for n in 0..CAPACITY + 3 {
-            feed.push(FeedItem { json: n.to_string(), latency_ms: None });
+            feed.push(FeedItem { tenant: "acme".to_owned(), json: n.to_string(), latency_ms: None });
         }
         let all = feed.after(0);
         assert_eq!(all.len(), CAPACITY);

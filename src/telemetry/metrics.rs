@@ -1,5 +1,5 @@
-//! Every metric's name, label set and meaning. Counts what others report; never decides anything, and never
-//! carries a tenant, session or user in a label.
+//! Every metric's name, label set and meaning, but for those of the HTTP edge next door. Counts what others report;
+//! never decides anything, and never carries a tenant, session or user in a label.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -9,6 +9,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+use super::edge::Edge;
 use super::results::{TickResult, TransactionResult};
 use crate::engine::RateScope;
 use crate::model::position::PartitionId;
@@ -44,6 +45,7 @@ pub struct Metrics {
     pub(super) limited: IntCounterVec,
     pub(super) groups: Groups,
     pub(super) times: Times,
+    pub(super) edge: Edge,
     pub(super) transactions: IntCounterVec,
     pub(super) event_to_commit: Histogram,
     pub(super) search: Histogram,
@@ -91,6 +93,7 @@ impl Metrics {
             outcomes: counters(r, "outcomes_total", "Suggestions whose life ended.", &["plan", "outcome"]),
             groups: Groups::new(r),
             times: Times::new(r),
+            edge: Edge::new(r),
             transactions: counters(r, "transactions_total", "Attempts to publish a batch by result.", &["result"]),
             event_to_commit: histogram(
                 r,
@@ -256,7 +259,7 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometh
     collector
 }
 
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+pub(super) fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     registered(r, IntCounterVec::new(opts(name, help), labels))
 }
 
@@ -268,7 +271,7 @@ fn seconds(r: &Registry, name: &str, help: &str) -> CounterVec {
     registered(r, CounterVec::new(opts(name, help), &["basis"]))
 }
 
-fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {
+pub(super) fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {
     registered(r, IntGauge::with_opts(opts(name, help)))
 }
 

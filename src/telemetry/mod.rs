@@ -1,5 +1,6 @@
 //! Metric names in one place, and the set-up of logs.
 
+mod edge;
 pub mod logs;
 pub mod metrics;
 pub mod observe;
@@ -10,4 +11,4 @@ mod tests;
 
 pub use metrics::Metrics;
 pub use observe::{PartitionGauges, Totals};
-pub use results::{TickResult, TransactionResult};
+pub use results::{Refusal, TickResult, TransactionResult};

@@ -58,3 +58,68 @@ impl TickResult {
         }
     }
 }
+
+/// Why a request was refused, or a connection closed, before anything was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No token where one is needed.
+    NoToken,
+    /// A token that is not good.
+    BadToken,
+    /// A token whose time is over.
+    ExpiredToken,
+    /// The keys by which tokens are checked could not be read.
+    NoKeys,
+    /// The role does not suffice.
+    Role,
+    /// The tenant is another one's.
+    Tenant,
+    /// More requests than the token may make.
+    Rate,
+    /// More requests under way than may be.
+    Busy,
+    /// A request that took too long.
+    Timeout,
+    /// A connection that was silent or slow for too long.
+    SlowConnection,
+    /// A connection closed so that another one has room.
+    Connections,
+    /// No TLS, or no certificate that is trusted.
+    Handshake,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: [Refusal; 12] = [
+        Refusal::NoToken,
+        Refusal::BadToken,
+        Refusal::ExpiredToken,
+        Refusal::NoKeys,
+        Refusal::Role,
+        Refusal::Tenant,
+        Refusal::Rate,
+        Refusal::Busy,
+        Refusal::Timeout,
+        Refusal::SlowConnection,
+        Refusal::Connections,
+        Refusal::Handshake,
+    ];
+
+    /// Metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Refusal::NoToken => "no_token",
+            Refusal::BadToken => "bad_token",
+            Refusal::ExpiredToken => "expired_token",
+            Refusal::NoKeys => "no_keys",
+            Refusal::Role => "role",
+            Refusal::Tenant => "tenant",
+            Refusal::Rate => "rate",
+            Refusal::Busy => "busy",
+            Refusal::Timeout => "timeout",
+            Refusal::SlowConnection => "slow_connection",
+            Refusal::Connections => "connections",
+            Refusal::Handshake => "handshake",
+        }
+    }
+}

@@ -145,7 +145,7 @@ fn a_second_panic_at_one_record_stops_its_partition_and_no_other() {
     let metrics = Arc::new(Metrics::new());
     let service = start(settings.clone(), Arc::clone(&metrics)).expect("start");
     let port = service.port();
-    let http = HttpSettings { listen: "127.0.0.1:0".parse().expect("an address") };
+    let http = HttpSettings::at("127.0.0.1:0".parse().expect("an address"));
     let server =
         http::serve(&http, service.port(), metrics, Arc::clone(&settings.engine), Mode::Service).expect("serve");
     let _ = eventually("ready", || port.ready(), Result::is_ok);

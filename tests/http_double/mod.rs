@@ -11,7 +11,7 @@ use rekindle::engine::{
 };
 use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
 use rekindle::http::settings::HttpSettings;
-use rekindle::http::{HttpServer, Mode, serve};
+use rekindle::http::{HttpServer, Mode, ServeError, serve};
 use rekindle::model::event::{ResumeRequested, TransferScope};
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
@@ -116,8 +116,21 @@ pub fn serve_double(double: Double) -> HttpServer {
 
 /// Serves any port, with queries checked by these settings.
 pub fn serve_port(port: Arc<dyn QueryPort>, engine: EngineSettings) -> HttpServer {
-    let settings = HttpSettings { listen: ([127, 0, 0, 1], 0).into() };
-    serve(&settings, port, Arc::new(Metrics::new()), Arc::new(engine), Mode::Demo).expect("a free loopback port")
+    serve_as(&on_loopback(), port, engine).expect("a free loopback port")
+}
+
+/// A free port of this machine, with everything else at its default.
+pub fn on_loopback() -> HttpSettings {
+    HttpSettings::at(([127, 0, 0, 1], 0).into())
+}
+
+/// Serves any port by any settings.
+pub fn serve_as(
+    settings: &HttpSettings,
+    port: Arc<dyn QueryPort>,
+    engine: EngineSettings,
+) -> Result<HttpServer, ServeError> {
+    serve(settings, port, Arc::new(Metrics::new()), Arc::new(engine), Mode::Demo)
 }
 
 /// What came back.
@@ -134,6 +147,11 @@ impl Reply {
         // A server that refuses a body may close while it is being sent.
         let _ = stream.write_all(request.as_bytes());
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read timeout");
+        Reply::read(stream)
+    }
+
+    /// Reads one answer.
+    pub fn read(stream: impl Read) -> Reply {
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -48,6 +48,8 @@ function showStatus(status) {
   ready.textContent = status.ready ? "ready" : `not ready: ${status.cause}`;
   byId("demo").hidden = status.mode !== "demo";
   byId("version").textContent = `rekindle ${status.version}`;
+  // A token of some tenants is told nothing of the whole.
+  if (!status.totals) return;
   const now = status.uptime_ms;
   if (last && status.totals.records >= last.records && now > last.at) {
     const rate = (status.totals.records - last.records) / ((now - last.at) / 1000);
@@ -245,8 +247,15 @@ function filter() {
   byId("feed-empty").hidden = shown > 0;
 }
 
+class SignIn extends Error {}
+
+// The token goes into a header and nowhere else, and is forgotten with the tab.
+const TOKEN = "rekindle-token";
+
 async function ask(path) {
-  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+  const token = sessionStorage.getItem(TOKEN), headers = token ? { authorization: `Bearer ${token}` } : {};
+  const answer = await fetch(path, { cache: "no-store", headers, signal: AbortSignal.timeout(5000) });
+  if (answer.status === 401 || answer.status === 403) throw new SignIn((await answer.json()).detail);
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
   return answer.json();
 }
@@ -254,7 +263,7 @@ async function ask(path) {
 async function poll() {
   try {
     const [status, feed] = await Promise.all([ask("v1/status"), ask(`feed?after=${after}`)]);
-    byId("trouble").hidden = true;
+    byId("trouble").hidden = byId("sign-in").hidden = true;
     if (process !== null && process !== status.started_at) {
       // Another process answers: its feed counts from the start again.
       [process, after, last] = [status.started_at, 0, null];
@@ -265,16 +274,31 @@ async function poll() {
     feed.items.forEach(take);
     showFeed();
   } catch (error) {
+    byId("ready").className = "pill no";
+    last = null;
+    if (error instanceof SignIn) {
+      // Asked for once: polling goes on when there is another token.
+      byId("trouble").hidden = true;
+      byId("sign-in").hidden = false;
+      byId("sign-in-note").textContent = error.message;
+      byId("ready").textContent = "not signed in";
+      return;
+    }
     byId("trouble").hidden = false;
     byId("trouble").textContent = `No answer from rekindle (${error.message}). Trying again; the figures below are the last ones known.`;
-    byId("ready").className = "pill no";
     byId("ready").textContent = "no answer";
-    last = null;
   }
   setTimeout(poll, document.hidden ? 5000 : 1000);
 }
 
 byId("kind").addEventListener("change", filter);
+byId("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN, byId("token").value.trim());
+  byId("token").value = "";
+  byId("sign-in").hidden = true;
+  poll();
+});
 byId("pause").addEventListener("click", () => {
   const now = !paused();
   byId("pause").setAttribute("aria-pressed", String(now));

@@ -1,0 +1,102 @@
+//! The routes, each beside the role that it needs.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::auth::Role::Read;
+use super::gate::{Gate, count, identify};
+use super::problem::Problem;
+use super::server::App;
+use super::{health, lists, live, queries};
+
+/// Largest request body in bytes, inclusive.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// All of them. `open_metrics`: whether metrics need no token; `loopback`: answer to names of this machine only.
+pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: bool) -> Router {
+    let needs_read = |handler| gate.needs(Read, handler);
+    let metrics = get(health::metrics);
+    // The page holds no data: it asks for them with the token that it is given.
+    let open = Router::new()
+        .route("/", get(live::page))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz));
+    let (open, known) = match open_metrics {
+        true => (open.route("/metrics", metrics), Router::new()),
+        false => (open, Router::new().route("/metrics", gate.needs_all(Read, metrics))),
+    };
+    let known = known
+        .route("/feed", needs_read(get(live::feed)))
+        .route("/v1/status", needs_read(get(live::status)))
+        .route("/v1/tenants/{tenant}/sessions/{session}", needs_read(get(queries::session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", needs_read(get(lists::suggestions)))
+        .route("/v1/tenants/{tenant}/users/{user}/sessions", needs_read(get(lists::history)))
+        .route("/v1/tenants/{tenant}/search", needs_read(post(lists::search)))
+        .route("/v1/tenants/{tenant}/prefix-match", needs_read(post(lists::prefix_match)))
+        .route("/v1/tenants/{tenant}/recovery", needs_read(post(queries::recovery)));
+    let router = assemble(open, known, gate).with_state(app);
+    if loopback { router.layer(middleware::from_fn(only_local_names)) } else { router }
+}
+
+/// Routes for everybody, and routes, absent ones too, for those who are known.
+fn assemble(open: Router<App>, known: Router<App>, gate: &Arc<Gate>) -> Router<App> {
+    let no_such_method =
+        || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take that method") };
+    let known = known
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(gate), identify));
+    let open = open.method_not_allowed_fallback(no_such_method);
+    known.merge(open).layer(middleware::from_fn_with_state(Arc::clone(gate), count))
+}
+
+/// Refuses names other than this machine's own. A web page elsewhere could point its own name at the
+/// loopback address and read sessions through the visitor's browser (DNS rebinding).
+async fn only_local_names(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
+    if is_local(host) {
+        next.run(request).await
+    } else {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "this address answers to localhost only").into_response()
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn only_names_of_this_machine_are_local() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("LOCALHOST:8080", true),
+            ("127.0.0.1:8080", true),
+            ("127.8.9.1", true),
+            ("[::1]:8080", true),
+            ("[::1]", true),
+            ("example.com", false),
+            ("localhost.example.com:8080", false),
+            ("127.0.0.1.example.com", false),
+            ("10.0.0.1:8080", false),
+            ("", false),
+        ] {
+            assert_eq!(is_local(host), expected, "{host:?}");
+        }
+    }
+}
