@@ -144,6 +144,7 @@ fn held_out_is_kept_and_closed_and_never_published() {
             session: SessionId::new("s").ok(),
             user: None,
             request: ResumeRequested { cache: None, prefix: None, context: None },
+            candidate_workers: None,
         };
         assert!(bench.engine.recovery(&query).is_some(), "a query is answered at any rate");
 

@@ -3,6 +3,7 @@
 mod asked;
 mod cursor;
 mod fields;
+mod freshness;
 mod health;
 mod lists;
 mod live;
@@ -12,5 +13,6 @@ mod queries;
 mod request;
 mod server;
 pub mod settings;
+mod suggestions;
 
 pub use server::{HttpServer, Mode, ServeError, router, serve};

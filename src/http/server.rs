@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::port::QueryPort;
 use super::problem::Problem;
 use super::settings::HttpSettings;
-use super::{health, lists, live, queries};
+use super::{health, lists, live, queries, suggestions};
 use crate::engine::EngineSettings;
 use crate::telemetry::Metrics;
 
@@ -144,7 +144,10 @@ pub fn router(
         .route("/metrics", get(health::metrics))
         .route("/v1/status", get(live::status))
         .route("/v1/tenants/{tenant}/sessions/{session}", get(queries::session))
-        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", get(lists::suggestions))
+        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", get(suggestions::of_session))
+        .route("/v1/tenants/{tenant}/sessions/{session}/blocks", get(suggestions::session_blocks))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}", get(suggestions::one))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", get(suggestions::blocks))
         .route("/v1/tenants/{tenant}/users/{user}/sessions", get(lists::history))
         .route("/v1/tenants/{tenant}/search", post(lists::search))
         .route("/v1/tenants/{tenant}/prefix-match", post(lists::prefix_match))
