@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use rekindle::engine::settings::Policy;
 use rekindle::engine::{
     Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery,
     OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
@@ -36,6 +37,7 @@ pub fn settings() -> EngineSettings {
     EngineSettings {
         spaces: [(Name::new("default").expect("a name"), DIM)].into(),
         output: OutputFormat::Json,
+        policy: Policy { session_per_hour: 0, ..Policy::default() },
         ..EngineSettings::default()
     }
 }

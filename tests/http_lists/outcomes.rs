@@ -76,6 +76,35 @@ fn what_became_of_a_suggestion_is_told_until_it_is_erased() {
 }
 
 #[test]
+fn of_very_many_that_ended_the_latest_are_known() {
+    let interrupted =
+        |n: i64| event("acme", "s-1", n, json!({"type": "session_interrupted", "reason": "client_disconnect"}));
+    let (living, server) = Living::serve(&broken_off("acme", "s-1"));
+    let status = |id: &str| get(&server, &format!("/v1/tenants/acme/suggestions/{id}")).status;
+    let first = id(&open_of(&server, "s-1")[0]);
+    // Each supersedes the one before.
+    living.feed(&(3..1003).map(interrupted).collect::<Vec<_>>());
+    assert_eq!(status(&first), 200, "the last of a thousand");
+    living.feed(&[interrupted(1003)]);
+    assert_eq!(status(&first), 404);
+    let ended = ended_of(&server, "s-1");
+    let offsets: Vec<i64> = ended.iter().filter_map(|s| s["as_of"]["offset"].as_i64()).collect();
+    assert_eq!(offsets, (903..1003).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_an_erasure_revoked_is_not_kept() {
+    let mut events = broken_off("acme", "s-1");
+    events.push(event("acme", "s-2", 3, json!({"type": "session_started", "user_id": "u-1"})));
+    let (living, server) = Living::serve(&events);
+    let open = open_of(&server, "s-2");
+    assert_eq!(open[0]["source"]["session_id"], "s-1");
+    living.feed(&[event("acme", "s-1", 4, json!({"type": "subject_erased", "scope": "session"}))]);
+    assert_eq!((open_of(&server, "s-2").len(), ended_of(&server, "s-2").len()), (0, 0));
+    get(&server, &format!("/v1/tenants/acme/suggestions/{}", id(&open[0]))).is_problem(404, "no suggestion");
+}
+
+#[test]
 fn a_suggestion_is_explained_by_the_shares_that_its_score_adds_up_from() {
     let (_, server) = Living::serve(&broken_off("acme", "s-1"));
     let open = open_of(&server, "s-1").remove(0);
