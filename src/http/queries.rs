@@ -67,7 +67,8 @@ pub(super) async fn recovery(
     let begun = Instant::now();
     let answer = app.port.recovery(&query);
     app.metrics.search(begun.elapsed());
-    let answer = answer.map_err(not_found("neither the session nor the user is known, or nothing of the user is worth taking up"))?;
+    let answer = answer
+        .map_err(not_found("neither the session nor the user is known, or nothing of the user is worth taking up"))?;
     let suggestion = encode::suggestion_json(&answer.value, &Publication::Open);
     Ok(with_place(json!({"suggestion": suggestion}), &answer))
 }

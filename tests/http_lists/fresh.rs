@@ -78,7 +78,9 @@ fn what_is_folded_already_is_answered_at_once_and_what_is_not_refused_in_time() 
 fn many_wait_until_the_record_is_folded_and_hold_nobody_up() {
     let (living, server) = Living::serve(&broken_off("acme", "s-1"));
     let is_waited = |count: usize| {
+        let begun = Instant::now();
         while living.waiting() != count {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} wait, and not {count}", living.waiting());
             std::thread::yield_now();
         }
     };

@@ -51,7 +51,7 @@ fn kv_on_workers_that_do_not_come_into_question_is_rejected() {
 fn another_sessions_prefix_is_restored_where_the_session_can_be() {
     let mut events = broken_off("acme", "s-1");
     events[1]["prefix"]["block_tokens"] = json!(3000);
-    let (_, server) = Living::serve(&events);
+    let (living, server) = Living::serve(&events);
     let prefix = json!({"algorithm": "a", "block_tokens": 3000, "hashes": ["1", "2", "3"]});
     let query = |workers: Option<&str>| {
         let mut body = json!({"session_id": "s-new", "cache": {"namespace": "m/fp8"}, "prefix": prefix});
@@ -61,15 +61,21 @@ fn another_sessions_prefix_is_restored_where_the_session_can_be() {
     assert_eq!(asked(&server, &query(None)), json!(["restore_kv", "s-1", "w-1", []]));
     assert_eq!(asked(&server, &query(Some("w-1"))), json!(["restore_kv", "s-1", "w-1", []]));
     post(&server, RECOVERY, &query(Some("w-2")).to_string()).is_problem(404, "neither");
+    // The same of one that is known, which is told why.
+    let known = event("acme", "s-2", 3, json!({"type": "session_started", "user_id": "u-2"}));
+    living.feed(&[known]);
+    let mut body = query(Some("w-2"));
+    body["session_id"] = json!("s-2");
+    let gone = json!([{"session_id": "s-1", "reason": "worker_epoch_dead"}]);
+    assert_eq!(asked(&server, &body), json!(["recompute", "s-2", null, gone]));
     // Who it is does not depend on where it may go.
     let mut nameless = query(Some("w-2"));
     nameless.as_object_mut().expect("an object").remove("session_id");
-    let gone = json!([{"session_id": "s-1", "reason": "worker_epoch_dead"}]);
     assert_eq!(asked(&server, &nameless), json!(["context_only", "s-1", null, gone]));
 }
 
 #[test]
-fn nothing_worth_restoring_says_why() {
+fn kv_of_another_identity_is_still_told_as_such() {
     let started = json!({"type": "session_started", "user_id": "u-1"});
     let placed = copy("hot", json!({"memory": {"offset": 0}}), "w-1");
     let (_, server) = Living::serve(&[event("acme", "s-1", 0, started), event("acme", "s-1", 1, placed)]);
