@@ -8,7 +8,7 @@ use crate::engine::explain::{Blocks, Explained};
 use crate::engine::notice::Notice;
 use crate::engine::process::Engine;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
-use crate::model::suggestion::{Outcome, Publication, RevokeReason, Suggestion};
+use crate::model::suggestion::{Outcome, Publication, Suggestion};
 use crate::model::time::EventTime;
 
 /// Suggestions kept.
@@ -60,7 +60,7 @@ impl Endings {
     pub fn note(&mut self, notice: &Notice) {
         let Endings(held) = self;
         match notice {
-            Notice::Ended(told) if is_tellable(told) => {
+            Notice::Ended(told) if !told.suggestion.is_withheld() => {
                 if held.len() == KEPT {
                     held.pop_front();
                 }
@@ -104,10 +104,4 @@ impl Endings {
         let ended = || self.0.iter().rev().find(is_it).filter(|told| engine.holds(tenant, &told.suggestion.session));
         open.or_else(|| ended().cloned())
     }
-}
-
-/// Whether an end is told: not of what was withheld, and of what was erased nothing is.
-fn is_tellable(told: &Told) -> bool {
-    let erased = Some(Publication::Revoked(RevokeReason::Erased));
-    !told.suggestion.is_withheld() && told.end.as_ref().is_some_and(|end| end.publication != erased)
 }

@@ -40,7 +40,7 @@ pub struct Blocks {
 impl Engine {
     /// Whether a session is held.
     pub(super) fn holds(&self, tenant: &TenantId, session: &SessionId) -> bool {
-        self.store.session(tenant, session).is_some()
+        self.store.tenants.get(tenant).is_some_and(|tenant| tenant.holds(session))
     }
 
     /// A session's open suggestions that are published, the oldest first; `None` if it is unknown.

@@ -122,8 +122,8 @@ impl Engine {
     /// Tells what became of a suggestion, whole, if everybody it speaks of is still held. `publication`: what was said of
     /// its end; `None`: it is past its validity.
     fn tell_end(&self, step: &mut Step<'_>, suggestion: &Arc<Suggestion>, publication: Option<Publication>) {
-        let held = |id| self.store.session(&suggestion.tenant, id).is_some();
-        if held(&suggestion.session) && held(suggestion.from_session()) {
+        let holds = |id| self.holds(&suggestion.tenant, id);
+        if holds(&suggestion.session) && holds(suggestion.from_session()) {
             let end = Some(End { publication, at: self.stream_time });
             step.effects.notices.push(Notice::Ended(Box::new(Told { suggestion: Arc::clone(suggestion), end })));
         }

@@ -92,6 +92,8 @@ fn no_tenant_sees_anything_of_another() {
     let closed = json!({"type": "session_ended", "reason": "completed"});
     living.feed(&[event("other", "s-1", 3, closed)]);
     assert_eq!((of("other")[8], of("acme")[8]), ((200, None), none), "ended ones neither");
+    living.feed(&[event("acme", "s-1", 4, json!({"type": "session_started", "user_id": "u-1"}))]);
+    assert_eq!(of("acme")[6..], [ok(0), (200, None), none, none], "nor of a session of the same name");
 }
 
 #[test]
