@@ -41,7 +41,7 @@ pub(super) struct Problem {
     partition: Option<i32>,
     progress: Option<f64>,
     /// Part of the log that was asked too early, and what lies behind it: see [`Place`].
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     retry: bool,
 }
 
@@ -71,7 +71,7 @@ impl Problem {
     pub fn too_early(detail: impl Into<String>, place: Place) -> Problem {
         let mut problem = Problem::new(StatusCode::CONFLICT, detail);
         problem.field = Some("at_least".to_owned());
-        problem.place = Some(place);
+        problem.place = Some(Box::new(place));
         problem
     }
 
@@ -105,7 +105,7 @@ impl IntoResponse for Problem {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let mut body =
             json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
-        let (as_of, lag) = self.place.map_or((None, None), |Place { as_of, lag }| (Some(as_of), Some(lag)));
+        let (as_of, lag) = self.place.map(|place| (place.as_of, place.lag)).unzip();
         let extensions = [
             ("field", self.field.map(Value::from)),
             ("partition", self.partition.map(Value::from)),
