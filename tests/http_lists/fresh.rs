@@ -108,6 +108,15 @@ fn many_wait_until_the_record_is_folded_and_hold_nobody_up() {
         }
     });
     is_waited(0);
+    // One that waits in vain is told how far it has come meanwhile.
+    std::thread::scope(|scope| {
+        let reply = scope.spawn(|| ask(&server, &reads(9, Some(300))[0]));
+        is_waited(1);
+        living.feed(&[turn(3)]);
+        let reply = reply.join().expect("no panic");
+        reply.is_problem(409, "offset 9 within 300 ms");
+        assert_eq!(reply.json()["as_of"]["offset"], 5);
+    });
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub const LAG: i64 = 3;
 pub struct Living {
     engine: Mutex<(Engine, Effects)>,
     endings: Mutex<Endings>,
-    /// Told whenever it was fed.
-    fed: watch::Sender<()>,
+    /// The next offset.
+    fed: watch::Sender<i64>,
 }
 
 pub fn settings() -> EngineSettings {
@@ -83,7 +83,7 @@ impl Living {
             engine.seal(Offset(next.0 + 1), effects);
             effects.notices.drain(..).for_each(|notice| self.endings().note(&notice));
         }
-        self.fed.send_replace(());
+        self.fed.send_replace(engine.as_of().offset.0 + 1);
     }
 
     /// Looks at the engine.
@@ -148,7 +148,7 @@ impl QueryPort for Living {
 
     fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError> {
         let mut fed = self.fed.subscribe();
-        let passing = Box::pin(async move { drop(fed.changed().await) });
+        let passing = Box::pin(async move { drop(fed.wait_for(|next| *next > record.offset.0).await) });
         let stands = self.answer(|_| Some(()))?;
         Ok((stands.as_of.offset < record.offset).then(|| Behind { stands, passing }))
     }
