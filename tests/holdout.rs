@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rekindle::engine::settings::{Mode, Policy};
 use rekindle::engine::{
-    Effects, Engine, EngineSettings, Notice, OutValue, OutputFormat, RateScope, RecoveryQuery, Topic, TurnFigures,
+    Effects, Endings, Engine, EngineSettings, Notice, OutValue, OutputFormat, RateScope, RecoveryQuery, Topic,
+    TurnFigures,
 };
 use rekindle::model::event::ResumeRequested;
 use rekindle::model::ids::{SessionId, TenantId};
@@ -144,10 +145,19 @@ fn held_out_is_kept_and_closed_and_never_published() {
             session: SessionId::new("s").ok(),
             user: None,
             request: ResumeRequested { cache: None, prefix: None, context: None },
+            candidate_workers: None,
         };
         assert!(bench.engine.recovery(&query).is_some(), "a query is answered at any rate");
 
         assert!(bench.send(2, "s", resumed("ignored")).is_empty());
+        let mut endings = Endings::default();
+        bench.effects.notices.iter().for_each(|notice| endings.note(notice));
+        let (tenant, session) = (TenantId::new("acme").unwrap(), SessionId::new("s").unwrap());
+        assert_eq!(
+            endings.suggestions(&bench.engine, &tenant, &session),
+            Some(Vec::new()),
+            "nobody is told of its end"
+        );
         assert!(bench.noticed(&Notice::Outcome(Group::HeldOut, "context_only", Outcome::Ignored)));
         assert_eq!(bench.engine.stats().open_suggestions, 0);
         bench.send(3, "s", turn(2));

@@ -62,6 +62,7 @@ fn query(session: Option<&str>, user: Option<&str>, identity: bool, from: u64, c
         session: session.map(|id| SessionId::new(id).unwrap()),
         user: user.map(|id| UserId::new(id).unwrap()),
         request: ResumeRequested { cache: identity.then_some(cache), prefix: Some(prefix), context: None },
+        candidate_workers: None,
     }
 }
 

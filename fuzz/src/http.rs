@@ -9,12 +9,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
 use rekindle::engine::{
-    Effects, Engine, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery,
-    SearchQuery,
+    Blocks, ChainOf, Effects, Endings, Engine, Explained, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch,
+    PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
-use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use rekindle::http::port::{
+    Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort,
+};
 use rekindle::http::{Mode, router};
-use rekindle::model::ids::{SessionId, TenantId};
+use rekindle::model::ids::{SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::suggestion::Suggestion;
@@ -131,9 +133,23 @@ impl QueryPort for Port {
         answer(&engine, view.map(|view| (view, engine.vector(tenant, session))))
     }
 
-    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
         let engine = self.engine();
-        answer(&engine, engine.open_suggestions(tenant, session))
+        answer(&engine, Endings::default().suggestions(&engine, tenant, session))
+    }
+
+    fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, Endings::default().suggestion(&engine, tenant, id))
+    }
+
+    fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, Endings::default().blocks(&engine, tenant, of))
+    }
+
+    fn behind(&self, _: Position) -> Result<Option<Behind>, QueryError> {
+        Ok(None)
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {

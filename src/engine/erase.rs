@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::Notice;
 use crate::engine::encode::Row;
 use crate::engine::encode::keys::BookKey;
 use crate::engine::latest::Latest;
@@ -68,6 +69,7 @@ impl Engine {
                 }
             }
         }
+        step.effects.notices.push(Notice::Erased(tenant.clone()));
         for id in &victims {
             self.lay_to_rest(tenant, id);
         }

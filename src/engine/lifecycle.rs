@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::encode::keys::{self, BookKey};
 use crate::engine::encode::{self, Row};
+use crate::engine::endings::{End, Told};
 use crate::engine::process::{Engine, Step};
 use crate::engine::settings::OutputFormat;
 use crate::engine::store::{Due, Store};
@@ -15,7 +16,7 @@ use crate::engine::{Notice, OutValue, Topic};
 use crate::model::event::TransferScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::suggestion::{
-    Advice, Delivery, MatchBasis, Outcome, Publication, RevokeReason, Suggestion, TransferPlan,
+    Actual, Advice, Delivery, MatchBasis, Outcome, Publication, RevokeReason, Suggestion, TransferPlan,
 };
 
 impl Engine {
@@ -95,19 +96,16 @@ impl Engine {
         let suggestion = self.unlist_open(step, tenant, id)?;
         self.publish(step, &suggestion, publication);
         self.end_trial(&suggestion, Some(publication));
-        let outcome = match publication {
-            Publication::Open => return Some(suggestion),
-            Publication::Revoked(RevokeReason::Superseded) => Outcome::Superseded,
-            Publication::Revoked(_) => Outcome::Revoked,
-            Publication::Closed(outcome, actual) => {
-                // What nobody could act on saved nothing.
-                if let Some(saved) = actual.saved_ms.filter(|_| !suggestion.is_withheld()) {
-                    step.effects.notices.push(Notice::Saved(saved, actual.basis.label()));
-                }
-                *outcome
-            }
-        };
-        step.effects.notices.push(ended(&suggestion, outcome));
+        if let Publication::Closed(_, Actual { saved_ms: Some(saved), basis, .. }) = publication
+            && !suggestion.is_withheld()
+        {
+            // What nobody could act on saved nothing.
+            step.effects.notices.push(Notice::Saved(*saved, basis.label()));
+        }
+        if let Some(outcome) = publication.outcome() {
+            step.effects.notices.push(ended(&suggestion, outcome));
+            self.tell_end(step, &suggestion, Some(publication.clone()));
+        }
         Some(suggestion)
     }
 
@@ -115,8 +113,19 @@ impl Engine {
     pub(super) fn expire_suggestion(&mut self, step: &mut Step<'_>, tenant: &TenantId, id: &SuggestionId) {
         if let Some(suggestion) = self.unlist_open(step, tenant, id) {
             step.effects.notices.push(ended(&suggestion, Outcome::Expired));
+            self.tell_end(step, &suggestion, None);
             self.end_trial(&suggestion, None);
             self.write_session(step, tenant, &suggestion.session);
+        }
+    }
+
+    /// Tells what became of a suggestion, whole, if everybody it speaks of is still held. `publication`: what was said of
+    /// its end; `None`: it is past its validity.
+    fn tell_end(&self, step: &mut Step<'_>, suggestion: &Arc<Suggestion>, publication: Option<Publication>) {
+        let holds = |id| self.holds(&suggestion.tenant, id);
+        if holds(&suggestion.session) && holds(suggestion.from_session()) {
+            let end = Some(End { publication, at: self.stream_time });
+            step.effects.notices.push(Notice::Ended(Box::new(Told { suggestion: Arc::clone(suggestion), end })));
         }
     }
 

@@ -1,12 +1,9 @@
-//! Lists that are asked for: a user's history by parts, what a search finds, a session's open suggestions. Read only.
-
-use std::sync::Arc;
+//! Lists that are asked for: a user's history by parts, what a search finds. Read only.
 
 use crate::engine::process::Engine;
 use crate::engine::query::{Found, HistoryPage, HistoryPlace, HistoryQuery, SearchFilter, SearchQuery, Sought};
 use crate::engine::view;
 use crate::model::ids::{SessionId, TenantId, UserId};
-use crate::model::suggestion::Suggestion;
 use crate::model::time::EventTime;
 
 /// Sessions looked at for one part of a history. Where few have a status that is wanted, a part has fewer than its limit.
@@ -86,13 +83,5 @@ impl Engine {
             Some(Found { status, last_active: held.facets.last_active, hit })
         });
         Some(found.collect())
-    }
-
-    /// A session's open suggestions that are published, the oldest first; `None` if it is unknown.
-    pub fn open_suggestions(&self, tenant: &TenantId, session: &SessionId) -> Option<Vec<Arc<Suggestion>>> {
-        let tenant = self.store.tenants.get(tenant)?;
-        let held = tenant.session(session)?;
-        let open = held.book.open.iter().filter_map(|id| tenant.open.get(id));
-        Some(open.filter(|suggestion| !suggestion.is_withheld()).cloned().collect())
     }
 }

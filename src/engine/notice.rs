@@ -1,5 +1,7 @@
 //! What happened besides the records. Plain values: who counts them, and under which names, is not known here.
 
+use crate::engine::endings::Told;
+use crate::model::ids::TenantId;
 use crate::model::suggestion::Outcome;
 use crate::model::trial::Group;
 
@@ -12,6 +14,10 @@ pub enum Notice {
     Withheld(&'static str, &'static str, &'static str),
     /// A suggestion's life ended: group, plan, outcome.
     Outcome(Group, &'static str, Outcome),
+    /// The same, with the suggestion: of whoever it speaks is still held.
+    Ended(Box<Told>),
+    /// A subject of this tenant was erased: what is remembered of suggestions may speak of it.
+    Erased(TenantId),
     /// The next turn of a session that had an open recovery.
     GroupTurn(Group, TurnFigures),
     /// A suggestion was not opened, since as many were as the policy allows.

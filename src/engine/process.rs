@@ -191,6 +191,7 @@ impl Engine {
             calibrations: &self.calibrations,
             now: self.stream_time,
             observer: &self.observer,
+            within: None,
         }
     }
 }

@@ -8,14 +8,15 @@ use crate::engine::process::Engine;
 use crate::engine::query::{EngineStats, PrefixMatch, RecoveryQuery, SearchFilter, SearchHit, Weighed};
 use crate::engine::store::{Session, Tenant};
 use crate::engine::suggest::recovery::{self, Ask};
-use crate::engine::suggest::{identity, own, prefix, transfer};
+use crate::engine::suggest::{Scene, identity, own, prefix, transfer};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
 use crate::model::kv::CacheIdentity;
 use crate::model::position::{Offset, Position};
 use crate::model::prefix::{PrefixFamily, PrefixUpdate};
 use crate::model::session::{SessionView, TriggerKind};
 use crate::model::suggestion::{
-    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, Score, Suggestion, Transfer, Trigger,
+    Advice, Delivery, MatchBasis, Recovery, RecoveryPlan, RecoverySource, RejectedCandidate, Score, Suggestion,
+    Transfer, Trigger,
 };
 use crate::model::time::EventTime;
 use crate::model::vector::UnitVector;
@@ -148,12 +149,13 @@ impl Engine {
             cache: request.cache.as_ref(),
             prefix: chain.as_ref().map(|(family, hashes)| (family, &hashes[..])),
         };
-        let found = recovery::decide(&self.scene(), &ask);
-        if found.is_none() && !known {
+        let scene = Scene { within: query.candidate_workers.as_ref(), ..self.scene() };
+        let found = recovery::decide(&scene, &ask);
+        if found.is_err() && !known {
             return None;
         }
-        let session = session.cloned().or_else(|| Some(found.as_ref()?.recovery.source.session.clone()))?;
-        let found = found.unwrap_or_else(|| recompute(&session));
+        let session = session.cloned().or_else(|| Some(found.as_ref().ok()?.recovery.source.session.clone()))?;
+        let found = found.unwrap_or_else(|rejected| recompute(&session, rejected));
         let trigger = Trigger { kind: TriggerKind::Query, event_id: None, occurred_at: None, due_at: None };
         let advice = Advice::Recovery(Box::new(found.recovery));
         Some(Suggestion {
@@ -265,7 +267,7 @@ fn joined(session: Option<&Session>, sent: &PrefixUpdate) -> Option<(PrefixFamil
 }
 
 /// The answer that every engine gives by itself.
-fn recompute(session: &SessionId) -> own::Candidate {
+fn recompute(session: &SessionId, rejected: Vec<RejectedCandidate>) -> own::Candidate {
     let source = RecoverySource {
         session: session.clone(),
         kv_cache: None,
@@ -287,7 +289,7 @@ fn recompute(session: &SessionId) -> own::Candidate {
         source,
         estimate: None,
         alternatives: Vec::new(),
-        rejected: Vec::new(),
+        rejected,
     };
     own::Candidate { recovery, score: Default::default(), until: None }
 }

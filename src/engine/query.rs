@@ -1,5 +1,6 @@
 //! Read-only questions to the engine. They answer from the same functions that publish.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::engine::index::Hit as SearchHit;
@@ -23,6 +24,8 @@ pub struct RecoveryQuery {
     pub user: Option<UserId>,
     /// Cache identity, prefix and embedding of the request.
     pub request: ResumeRequested,
+    /// Workers that the session could be placed on: KV on another one is of no use. `None`: any.
+    pub candidate_workers: Option<BTreeSet<Name>>,
 }
 
 /// Predicates of a search, applied while searching. Absent ones pass everything.

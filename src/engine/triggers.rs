@@ -193,7 +193,7 @@ impl Engine {
             cache,
             prefix: None,
         };
-        let found = recovery::decide(&self.scene(), &ask);
+        let found = recovery::decide(&self.scene(), &ask).ok();
         if trigger.kind == TriggerKind::FirstContext {
             let later = |s: &Suggestion| s.is_recovery() && s.trigger.kind != TriggerKind::SessionStarted;
             let settled = !self.open_of(tenant, id, later).is_empty();

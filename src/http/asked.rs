@@ -21,10 +21,10 @@ const NEAREST: usize = 10;
 const HOLDERS: (usize, usize) = (100, 10);
 
 /// Parameters, fields and filters that are known.
-const PARAMETERS: [&str; 5] = ["limit", "status", "active_since", "active_before", "cursor"];
-const SEARCH: [&str; 5] = ["vector", "session_id", "space", "k", "filters"];
+const PARAMETERS: [&str; 7] = ["limit", "status", "active_since", "active_before", "cursor", "at_least", "wait_ms"];
+const SEARCH: [&str; 7] = ["vector", "session_id", "space", "k", "filters", "at_least", "wait_ms"];
 const FILTERS: [&str; 5] = ["user_id", "status", "adapter", "active_since", "scope"];
-const PREFIX_MATCH: [&str; 5] = ["cache", "prefix", "user_id", "except_session_id", "limit"];
+const PREFIX_MATCH: [&str; 7] = ["cache", "prefix", "user_id", "except_session_id", "limit", "at_least", "wait_ms"];
 
 /// Reads the query string of a history.
 pub(super) fn history_query(tenant: TenantId, user: UserId, fields: Fields) -> Result<HistoryQuery, Problem> {
@@ -47,8 +47,8 @@ pub(super) fn history_query(tenant: TenantId, user: UserId, fields: Fields) -> R
 }
 
 /// Reads the body of a search.
-pub(super) fn search_query(engine: &EngineSettings, tenant: TenantId, body: &[u8]) -> Result<SearchQuery, Problem> {
-    let mut fields = Fields::of_body(body, &SEARCH)?;
+pub(super) fn search_query(engine: &EngineSettings, tenant: TenantId, fields: Fields) -> Result<SearchQuery, Problem> {
+    let mut fields = fields.only(&SEARCH)?;
     let space = fields.checked("space", |text| match Name::new(text) {
         Ok(name) if engine.spaces.contains_key(&name) => Ok(name),
         _ => Err("is not a declared space"),
@@ -100,8 +100,8 @@ fn unit_vector(value: Value, dim: usize) -> Result<UnitVector, String> {
 }
 
 /// Reads the body of a question for a prefix. Cache identity and prefix are read as those of an event.
-pub(super) fn prefix_query(engine: &EngineSettings, tenant: TenantId, body: &[u8]) -> Result<PrefixQuery, Problem> {
-    let mut fields = Fields::of_body(body, &PREFIX_MATCH)?;
+pub(super) fn prefix_query(engine: &EngineSettings, tenant: TenantId, fields: Fields) -> Result<PrefixQuery, Problem> {
+    let mut fields = fields.only(&PREFIX_MATCH)?;
     let user = fields.checked("user_id", UserId::new)?;
     let except = fields.checked("except_session_id", SessionId::new)?;
     let limit = fields.count("limit", HOLDERS.0, HOLDERS.1)?;

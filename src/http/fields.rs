@@ -1,7 +1,9 @@
 //! The fields of a body or a query string, taken one by one. What is unknown, of the wrong kind or beyond a limit is
 //! refused by name; a message never repeats a value that was sent.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -9,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use crate::engine::decode::wire::Moment;
+use crate::model::ids::Name;
 use crate::model::session::Status;
 use crate::model::time::EventTime;
 
@@ -21,8 +24,8 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Those of a JSON object; others than `known` are refused.
-    pub fn of_body(body: &[u8], known: &[&str]) -> Result<Fields, Problem> {
+    /// Those of a JSON object.
+    pub fn of_body(body: &[u8]) -> Result<Fields, Problem> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let mut track = serde_path_to_error::Track::new();
         let value = Value::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track));
@@ -35,9 +38,14 @@ impl Fields {
             }
         })?;
         match value {
-            Value::Object(values) => Fields { within: String::new(), values }.only(known),
+            Value::Object(values) => Ok(Fields { within: String::new(), values }),
             _ => Err(Problem::new(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
         }
+    }
+
+    /// Those of an object that stands in this field.
+    pub fn within(name: &str, values: Map<String, Value>) -> Fields {
+        Fields { within: format!("{name}."), values }
     }
 
     /// Those of a query string. What is a whole number becomes one, anything else is a text.
@@ -101,10 +109,29 @@ impl Fields {
 
     /// A whole number from 1 to `most`, or `otherwise`.
     pub fn count(&mut self, name: &str, most: usize, otherwise: usize) -> Result<usize, Problem> {
-        let Some(value) = self.take(name) else { return Ok(otherwise) };
-        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-        let count = count.filter(|count| (1..=most).contains(count));
-        count.ok_or_else(|| self.fault(name, format!("must be a whole number in 1..={most}")))
+        Ok(self.whole(name, 1..=most as u64)?.map_or(otherwise, |count| count as usize))
+    }
+
+    /// A whole number of a range.
+    pub fn whole(&mut self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let number = value.as_u64().filter(|number| range.contains(number));
+        let fault = || self.fault(name, format!("must be a whole number in {}..={}", range.start(), range.end()));
+        number.map(Some).ok_or_else(fault)
+    }
+
+    /// From 1 to `most` names, each checked.
+    pub fn names(&mut self, name: &str, most: usize) -> Result<Option<BTreeSet<Name>>, Problem> {
+        let listed = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Array(listed)) if (1..=most).contains(&listed.len()) => listed,
+            Some(_) => return Err(self.fault(name, format!("must be a list of 1 to {most} names"))),
+        };
+        let checked = listed.iter().enumerate().map(|(n, value)| {
+            let text = value.as_str().ok_or_else(|| self.fault(&format!("{name}[{n}]"), "must be a string"))?;
+            Name::new(text).map_err(|fault| self.fault(&format!("{name}[{n}]"), fault))
+        });
+        checked.collect::<Result<_, _>>().map(Some)
     }
 
     /// An instant: ms since the epoch, or RFC 3339.

@@ -1,4 +1,4 @@
-//! Queries answered with lists: a user's history, a search, who holds a prefix, what is suggested for a session.
+//! Queries answered with lists: a user's history, a search, who holds a prefix.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::fields::Fields;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
 use super::seen::Seen;
@@ -14,18 +15,6 @@ use super::server::App;
 use super::{asked, cursor};
 use crate::engine::{Found, PrefixMatch, encode};
 use crate::model::ids::{TenantId, UserId};
-use crate::model::suggestion::Publication;
-
-/// `GET /v1/tenants/{tenant}/sessions/{session}/suggestions`: the open ones, the oldest first.
-pub(super) async fn suggestions(
-    seen: Seen,
-    path: Result<Path<(String, String)>, PathRejection>,
-) -> Result<Json<Value>, Problem> {
-    let (tenant, session) = queries::session_ids(path)?;
-    let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
-    let open = answer.value.iter().map(|open| encode::suggestion_json(open, &Publication::Open));
-    Ok(with_place(json!({"suggestions": open.collect::<Vec<_>>()}), &answer))
-}
 
 /// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
 pub(super) async fn history(
@@ -36,7 +25,10 @@ pub(super) async fn history(
     let Path((tenant, user)) = path.map_err(queries::bad_path)?;
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
     let user = UserId::new(&user).map_err(|e| Problem::field("user_id", e))?;
-    let query = asked::history_query(tenant, user, queries::parameters(query)?)?;
+    let mut fields = queries::parameters(query)?;
+    let at_least = fields.at_least()?;
+    let query = asked::history_query(tenant, user, fields)?;
+    seen.until(&query.tenant, at_least).await?;
     let answer = seen.history(&query)?;
     let sessions = answer.value.sessions.iter().map(|view| encode::state_json(view, true));
     let next = answer.value.next.as_ref().map(|place| cursor::encode(&query, place));
@@ -52,7 +44,10 @@ pub(super) async fn search(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let query = asked::search_query(&app.engine, tenant, &json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let at_least = fields.at_least()?;
+    let query = asked::search_query(&app.engine, tenant, fields)?;
+    seen.until(&query.tenant, at_least).await?;
     let answer = seen.search(&query);
     let answer = answer.map_err(not_found("no such session, or it has no embedding in the space"))?;
     let hits = answer.value.iter().map(|Found { hit, status, last_active }| {
@@ -75,7 +70,10 @@ pub(super) async fn prefix_match(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let query = asked::prefix_query(&app.engine, tenant, &json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let at_least = fields.at_least()?;
+    let query = asked::prefix_query(&app.engine, tenant, fields)?;
+    seen.until(&query.tenant, at_least).await?;
     let answer = seen.prefix_match(&query)?;
     let matches = answer.value.iter().map(|PrefixMatch { session, depth, tokens, copy }| {
         json!({

@@ -7,6 +7,7 @@ pub mod auth;
 mod connections;
 mod cursor;
 mod fields;
+mod freshness;
 mod gate;
 mod health;
 mod listen;
@@ -21,6 +22,7 @@ mod routes;
 mod seen;
 mod server;
 pub mod settings;
+mod suggestions;
 mod tls;
 
 pub use server::{HttpServer, Mode, Prepared, ServeError, prepare, router, serve};

@@ -1,11 +1,13 @@
 //! The query port: what HTTP asks of the running service. Implemented by the runtime, and by a double in tests.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
 
 use crate::engine::{
-    Engine, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery,
+    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
+    RecoveryQuery, SearchQuery, Told,
 };
-use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
@@ -62,12 +64,23 @@ impl<T> Answer<T> {
 /// An embedding with its space.
 pub type Embedding = (Name, UnitVector);
 
+/// A partition that has not folded a record yet.
+pub struct Behind {
+    /// How far it has come.
+    pub stands: Answer<()>,
+    /// Ends once it has come further, or may have stopped: who waits has to ask again. It may be dropped.
+    pub passing: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum QueryError {
     /// Nothing is known of what was asked for.
     #[error("not found")]
     NotFound,
+    /// The input has no such partition; how many it has.
+    #[error("the input has no partition {0}, but {1} from 0 on")]
+    NoSuchPartition(PartitionId, i32),
     /// The tenant's partition is not owned by this process.
     #[error("partition {0} is not owned by this process")]
     NotOwned(PartitionId),
@@ -104,8 +117,12 @@ pub trait QueryPort: Send + Sync + 'static {
         tenant: &TenantId,
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError>;
-    /// The open suggestions of a session, the oldest first.
-    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError>;
+    /// The suggestions of a session: the open ones, the oldest first, and those known to have ended lately, the latest first.
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError>;
+    /// One suggestion that is open or is known to have ended lately.
+    fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError>;
+    /// A chain of blocks, if there is one.
+    fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError>;
     /// A part of a user's history; empty of an unknown user.
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError>;
     /// The nearest sessions. Not found: the session to compare with, or its embedding.
@@ -114,6 +131,8 @@ pub trait QueryPort: Send + Sync + 'static {
     fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError>;
     /// What to restore.
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError>;
+    /// Whether a partition has yet to fold a record. Faults: it is not running here.
+    fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError>;
     /// The newest published suggestions after number `after`, oldest first, with their numbers.
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)>;
 }

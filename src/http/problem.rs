@@ -6,10 +6,31 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::port::QueryError;
+use super::port::{Answer, QueryError};
+use crate::model::time::EventTime;
 
 /// Seconds after which asking again makes sense, while a partition moves or is being restored.
 const RETRY_SECONDS: u64 = 2;
+
+/// The part of the log that an answer covers, and how much is behind it, as they are told.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    /// Where the part ends.
+    pub as_of: Value,
+    /// Records behind it; null if that is not known.
+    pub lag: Value,
+}
+
+impl Place {
+    /// Of an answer.
+    pub fn of<T>(answer: &Answer<T>) -> Place {
+        let stream_time = Some(answer.stream_time).filter(|t| *t != EventTime::MIN).map(|t| t.0);
+        let offset = Some(answer.as_of.offset.0).filter(|offset| *offset >= 0);
+        let partition = answer.as_of.partition.0;
+        let as_of = json!({"partition": partition, "offset": offset, "stream_time": stream_time});
+        Place { as_of, lag: json!(answer.lag) }
+    }
+}
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +41,24 @@ pub(super) struct Problem {
     partition: Option<i32>,
     progress: Option<f64>,
     retry: Option<u64>,
-    challenge: Option<String>,
+    challenge: Option<Box<str>>,
+    /// Part of the log that was asked too early, and what lies behind it: see [`Place`].
+    place: Option<Box<Place>>,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        let detail = detail.into();
-        Problem { status, detail, field: None, partition: None, progress: None, retry: None, challenge: None }
+        Problem {
+            status,
+            detail: detail.into(),
+            field: None,
+            partition: None,
+            progress: None,
+            retry: None,
+            challenge: None,
+            place: None,
+        }
     }
 
     /// A request that cannot be understood, because of this field.
@@ -35,6 +66,14 @@ impl Problem {
         let field = field.into();
         let mut problem = Problem::new(StatusCode::BAD_REQUEST, format!("{field}: {fault}"));
         problem.field = Some(field);
+        problem
+    }
+
+    /// What was to be folded is not: the log reaches to this place.
+    pub fn too_early(detail: impl Into<String>, place: Place) -> Problem {
+        let mut problem = Problem::new(StatusCode::CONFLICT, detail);
+        problem.field = Some("at_least".to_owned());
+        problem.place = Some(Box::new(place));
         problem
     }
 
@@ -52,7 +91,7 @@ impl Problem {
     /// Nobody knows who asks. `challenge`: what a token has to be, and why the one that was sent is none (RFC 6750).
     pub fn unauthorized(detail: impl Into<String>, challenge: impl Into<String>) -> Problem {
         let mut problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
-        problem.challenge = Some(challenge.into());
+        problem.challenge = Some(challenge.into().into());
         problem
     }
 }
@@ -62,6 +101,7 @@ impl From<QueryError> for Problem {
         let detail = error.to_string();
         let partition = match &error {
             QueryError::NotFound => return Problem::new(StatusCode::NOT_FOUND, detail),
+            QueryError::NoSuchPartition(..) => return Problem::field("at_least.partition", detail),
             QueryError::NotOwned(p) | QueryError::Restoring(p, _) | QueryError::Stopped(p, _) => p.0,
         };
         let mut problem = Problem::unavailable(detail);
@@ -78,10 +118,13 @@ impl IntoResponse for Problem {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let mut body =
             json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let (as_of, lag) = self.place.map(|place| (place.as_of, place.lag)).unzip();
         let extensions = [
             ("field", self.field.map(Value::from)),
             ("partition", self.partition.map(Value::from)),
             ("progress", self.progress.map(Value::from)),
+            ("as_of", as_of),
+            ("lag", lag),
         ];
         for (name, value) in extensions {
             if let Some(value) = value {
@@ -94,7 +137,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self.status == StatusCode::REQUEST_TIMEOUT {

@@ -13,14 +13,13 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::port::{Answer, Embedding, QueryError};
-use super::problem::Problem;
+use super::problem::{Place, Problem};
 use super::request;
 use super::seen::Seen;
 use super::server::App;
 use crate::engine::encode;
 use crate::model::ids::{SessionId, TenantId};
 use crate::model::suggestion::Publication;
-use crate::model::time::EventTime;
 
 /// Parameters of a request, in the order in which they came.
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -32,19 +31,25 @@ pub(super) async fn session(
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = session_ids(path)?;
-    match parameters(query)?.text("include")?.as_deref() {
+    let mut parameters = parameters(query)?;
+    let include = parameters.text("include")?;
+    if !matches!(include.as_deref(), None | Some("vector")) {
+        return Err(Problem::field("include", "must be vector"));
+    }
+    let at_least = parameters.at_least()?;
+    seen.until(&tenant, at_least).await?;
+    match include {
         None => {
             let answer = seen.session(&tenant, &session).map_err(unless_session)?;
             let fields = json!({"session": encode::state_json(&answer.value, true)});
             Ok(with_place(fields, &answer))
         }
-        Some("vector") => {
+        Some(_) => {
             let answer = seen.session_and_vector(&tenant, &session).map_err(unless_session)?;
             let (view, vector) = &answer.value;
             let fields = json!({"session": encode::state_json(view, true), "vector": vector.as_ref().map(vector_json)});
             Ok(with_place(fields, &answer))
         }
-        Some(_) => Err(Problem::field("include", "must be vector")),
     }
 }
 
@@ -57,11 +62,15 @@ pub(super) async fn recovery(
 ) -> Result<Json<Value>, Problem> {
     let tenant = tenant_id(path)?;
     let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
-    let query = request::recovery_query(&app.engine, tenant, &body)?;
+    let mut fields = Fields::of_body(&body)?;
+    let at_least = fields.at_least()?;
+    let query = request::recovery_query(&app.engine, tenant, fields)?;
+    seen.until(&query.tenant, at_least).await?;
     let begun = Instant::now();
     let answer = seen.recovery(&query);
     app.metrics.search(begun.elapsed());
-    let answer = answer.map_err(not_found("neither the session nor the user is known"))?;
+    let answer = answer
+        .map_err(not_found("neither the session nor the user is known, or nothing of the user is worth taking up"))?;
     let suggestion = encode::suggestion_json(&answer.value, &Publication::Open);
     Ok(with_place(json!({"suggestion": suggestion}), &answer))
 }
@@ -112,9 +121,8 @@ pub(super) fn unless_session(error: QueryError) -> Problem {
 
 /// An answer's fields, the part of the log that they cover, and what is behind it.
 pub(super) fn with_place<T>(mut fields: Value, answer: &Answer<T>) -> Json<Value> {
-    let stream_time = Some(answer.stream_time).filter(|t| *t != EventTime::MIN).map(|t| t.0);
-    let offset = Some(answer.as_of.offset.0).filter(|offset| *offset >= 0);
-    fields["as_of"] = json!({"partition": answer.as_of.partition.0, "offset": offset, "stream_time": stream_time});
-    fields["lag"] = json!(answer.lag);
+    let Place { as_of, lag } = Place::of(answer);
+    fields["as_of"] = as_of;
+    fields["lag"] = lag;
     Json(fields)
 }

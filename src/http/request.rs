@@ -11,19 +11,27 @@ use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::position::Position;
 
 /// Fields a query may have.
-const FIELDS: [&str; 5] = ["session_id", "user_id", "cache", "prefix", "context"];
+const FIELDS: [&str; 8] =
+    ["session_id", "user_id", "cache", "prefix", "context", "candidate_workers", "at_least", "wait_ms"];
+/// Most workers that a session could be placed on.
+const WORKERS: usize = 256;
 
 /// Reads a query. Errors name the field.
-pub(super) fn recovery_query(engine: &EngineSettings, tenant: TenantId, body: &[u8]) -> Result<RecoveryQuery, Problem> {
-    let mut fields = Fields::of_body(body, &FIELDS)?;
+pub(super) fn recovery_query(
+    engine: &EngineSettings,
+    tenant: TenantId,
+    fields: Fields,
+) -> Result<RecoveryQuery, Problem> {
+    let mut fields = fields.only(&FIELDS)?;
     let session = fields.checked("session_id", SessionId::new)?;
     let user = fields.checked("user_id", UserId::new)?;
+    let candidate_workers = fields.names("candidate_workers", WORKERS)?;
     let request = resume_requested(engine, &tenant, fields.rest())?;
     let by_chain = request.prefix.is_some() && request.cache.is_some();
     if session.is_none() && user.is_none() && !by_chain {
         return Err(Problem::field("session_id", "a query needs session_id, user_id, or prefix and cache"));
     }
-    Ok(RecoveryQuery { tenant, session, user, request })
+    Ok(RecoveryQuery { tenant, session, user, request, candidate_workers })
 }
 
 /// Reads what a query shares with the event `resume_requested` as that event, so that both mean the same.

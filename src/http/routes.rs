@@ -13,7 +13,7 @@ use super::auth::Role::Read;
 use super::gate::{Gate, count, identify};
 use super::problem::Problem;
 use super::server::App;
-use super::{health, lists, live, queries};
+use super::{health, lists, live, queries, suggestions};
 
 /// Largest request body in bytes, inclusive.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -35,7 +35,10 @@ pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: b
         .route("/feed", needs_read(get(live::feed)))
         .route("/v1/status", needs_read(get(live::status)))
         .route("/v1/tenants/{tenant}/sessions/{session}", needs_read(get(queries::session)))
-        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", needs_read(get(lists::suggestions)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", needs_read(get(suggestions::of_session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/blocks", needs_read(get(suggestions::session_blocks)))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}", needs_read(get(suggestions::one)))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", needs_read(get(suggestions::blocks)))
         .route("/v1/tenants/{tenant}/users/{user}/sessions", needs_read(get(lists::history)))
         .route("/v1/tenants/{tenant}/search", needs_read(post(lists::search)))
         .route("/v1/tenants/{tenant}/prefix-match", needs_read(post(lists::prefix_match)))

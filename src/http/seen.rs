@@ -12,8 +12,11 @@ use super::auth::{Grant, Tenants};
 use super::port::{Answer, Embedding, FeedItem, QueryError, QueryPort};
 use super::problem::Problem;
 use super::server::App;
-use crate::engine::{Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery};
-use crate::model::ids::{SessionId, TenantId};
+use crate::engine::{
+    Blocks, ChainOf, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery,
+    Told,
+};
+use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 use crate::telemetry::{Metrics, Refusal};
@@ -42,9 +45,14 @@ impl Seen {
         self.grant.tenants == Tenants::All
     }
 
+    /// The port, if a tenant may be seen.
+    pub fn port(&self, tenant: &TenantId) -> Option<&dyn QueryPort> {
+        self.grant.tenants.cover(tenant.as_str()).then_some(&*self.port)
+    }
+
     fn of(&self, tenant: &TenantId) -> Result<&dyn QueryPort, QueryError> {
-        if self.grant.tenants.cover(tenant.as_str()) {
-            return Ok(&*self.port);
+        if let Some(port) = self.port(tenant) {
+            return Ok(port);
         }
         self.metrics.http_refused(Refusal::Tenant);
         Err(QueryError::NotFound)
@@ -62,12 +70,16 @@ impl Seen {
         self.of(tenant)?.session_and_vector(tenant, session)
     }
 
-    pub fn suggestions(
-        &self,
-        tenant: &TenantId,
-        session: &SessionId,
-    ) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
+    pub fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
         self.of(tenant)?.suggestions(tenant, session)
+    }
+
+    pub fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
+        self.of(tenant)?.suggestion(tenant, id)
+    }
+
+    pub fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
+        self.of(tenant)?.blocks(tenant, of)
     }
 
     pub fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {

@@ -262,6 +262,16 @@ impl Suggestion {
 }
 
 impl Publication {
+    /// How a life ended that ends with it; `None`: it does not.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Publication::Open => None,
+            Publication::Revoked(RevokeReason::Superseded) => Some(Outcome::Superseded),
+            Publication::Revoked(_) => Some(Outcome::Revoked),
+            Publication::Closed(outcome, _) => Some(*outcome),
+        }
+    }
+
     /// `open`, `revoked` or `closed`.
     pub fn status(&self) -> &'static str {
         match self {

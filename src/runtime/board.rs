@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::feed::Feed;
-use crate::engine::Engine;
+use super::waiting::Waiters;
+use crate::engine::{Endings, Engine, Notice};
 use crate::model::position::{Offset, PartitionId};
 
 /// An engine shared between its worker, which writes, and queries.
@@ -30,6 +31,10 @@ pub(super) struct Slot {
     input_end: AtomicI64,
     rebuild: RwLock<Option<RebuildView>>,
     undecided: AtomicBool,
+    /// What became of its suggestions lately.
+    endings: RwLock<Endings>,
+    /// Who waits for its engine.
+    pub waiters: Arc<Waiters>,
 }
 
 /// How far a rebuild has come.
@@ -78,6 +83,8 @@ impl Slot {
             input_end: AtomicI64::new(-1),
             rebuild: RwLock::new(None),
             undecided: AtomicBool::new(false),
+            endings: RwLock::default(),
+            waiters: Arc::default(),
         }
     }
 
@@ -89,6 +96,20 @@ impl Slot {
     /// Says what it is doing now.
     pub fn set_phase(&self, phase: Phase) {
         *write(&self.phase) = phase;
+        self.waiters.changed();
+    }
+
+    /// Takes note of what was committed.
+    pub fn note(&self, notices: &[Notice]) {
+        if notices.iter().any(|notice| matches!(notice, Notice::Ended(_) | Notice::Erased(_))) {
+            let mut endings = write(&self.endings);
+            notices.iter().for_each(|notice| endings.note(notice));
+        }
+    }
+
+    /// What became of its suggestions lately.
+    pub fn endings(&self) -> RwLockReadGuard<'_, Endings> {
+        read(&self.endings)
     }
 
     /// Shows a rebuild, or that there is none.
@@ -164,7 +185,9 @@ impl Board {
     /// Shows a newly owned partition.
     pub fn add(&self, partition: PartitionId) -> Arc<Slot> {
         let slot = Arc::new(Slot::new());
-        write(&self.slots).insert(partition, Arc::clone(&slot));
+        if let Some(earlier) = write(&self.slots).insert(partition, Arc::clone(&slot)) {
+            earlier.waiters.changed();
+        }
         slot
     }
 
@@ -174,6 +197,13 @@ impl Board {
         if slots.get(&partition).is_some_and(|shown| Arc::ptr_eq(shown, slot)) {
             slots.remove(&partition);
         }
+        drop(slots);
+        slot.waiters.changed();
+    }
+
+    /// An owned partition.
+    pub fn slot(&self, partition: PartitionId) -> Option<Arc<Slot>> {
+        read(&self.slots).get(&partition).map(Arc::clone)
     }
 
     /// All owned partitions, by number.

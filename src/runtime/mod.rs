@@ -28,6 +28,7 @@ mod shard;
 mod state_record;
 mod take;
 mod tick;
+mod waiting;
 mod worker;
 
 pub(crate) use fold::{Recorded, judge};

@@ -181,6 +181,7 @@ impl Shard {
             for notice in &folding.part.effects.notices {
                 metrics.notice(notice);
             }
+            slot.note(&folding.part.effects.notices);
             for record in folding.part.effects.stream() {
                 self.shared.board.feed.published(record, slowest);
             }

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use super::board::{Board, Phase, RebuildView, Slot, read};
 use crate::engine::validate::murmur2;
 use crate::engine::{
-    Engine, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery, Sought,
+    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
+    RecoveryQuery, SearchQuery, Sought, Told,
 };
-use crate::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
-use crate::model::ids::{SessionId, TenantId};
-use crate::model::position::PartitionId;
+use crate::http::port::{Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use crate::model::ids::{SessionId, SuggestionId, TenantId};
+use crate::model::position::{PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 
@@ -59,8 +60,16 @@ impl QueryPort for Board {
         self.ask(tenant, |engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
     }
 
-    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
-        self.ask(tenant, |engine| engine.open_suggestions(tenant, session))
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
+        self.ask_slot(tenant, |engine, slot| slot.endings().suggestions(engine, tenant, session))
+    }
+
+    fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
+        self.ask_slot(tenant, |engine, slot| slot.endings().suggestion(engine, tenant, id))
+    }
+
+    fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
+        self.ask_slot(tenant, |engine, slot| slot.endings().blocks(engine, tenant, of))
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
@@ -92,6 +101,25 @@ impl QueryPort for Board {
         self.ask(&query.tenant, |engine| engine.recovery(query))
     }
 
+    fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError> {
+        let Position { partition, offset } = record;
+        if partition.0 >= self.partition_count {
+            return Err(QueryError::NoSuchPartition(partition, self.partition_count));
+        }
+        let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
+        // Entered before it is looked: what is folded from here on wakes it.
+        let passing = slot.waiters.wait(offset);
+        match slot.phase() {
+            Phase::Running(engine) => {
+                let stands = Answer::of(&read(&engine), slot.input_end(), ());
+                let behind = stands.as_of.offset < offset;
+                Ok(behind.then(|| Behind { stands, passing: Box::pin(passing) }))
+            }
+            Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
+            Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
+        }
+    }
+
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
         self.feed.after(after)
     }
@@ -101,6 +129,15 @@ impl Board {
     /// The first engine that knows an answer. A tenant may be spread over partitions (`tenant#n`), or placed
     /// by a partitioner of the producers' own, so all owned ones are asked, its usual one first.
     fn ask<T>(&self, tenant: &TenantId, question: impl Fn(&Engine) -> Option<T>) -> Result<Answer<T>, QueryError> {
+        self.ask_slot(tenant, |engine, _| question(engine))
+    }
+
+    /// The same of an engine and what belongs to it.
+    fn ask_slot<T>(
+        &self,
+        tenant: &TenantId,
+        question: impl Fn(&Engine, &Slot) -> Option<T>,
+    ) -> Result<Answer<T>, QueryError> {
         let home = home_partition(tenant, self.partition_count);
         let mut slots = self.slots();
         slots.sort_by_key(|(partition, _)| *partition != home);
@@ -109,7 +146,7 @@ impl Board {
             match slot.phase() {
                 Phase::Running(engine) => {
                     let engine = read(&engine);
-                    if let Some(value) = question(&engine) {
+                    if let Some(value) = question(&engine, slot) {
                         return Ok(Answer::of(&engine, slot.input_end(), value));
                     }
                 }

@@ -1,8 +1,9 @@
 //! Which partition a list is answered from.
 
 use std::sync::{Arc, RwLock};
+use std::task::{Context, Poll, Waker};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::engine::{Effects, EngineSettings, Record};
@@ -28,19 +29,30 @@ fn query() -> HistoryQuery {
     }
 }
 
+/// Has an engine process an event of the session; what came of it.
+fn fold(engine: &mut Engine, offset: i64, body: Value) -> Effects {
+    let mut effects = Effects::new();
+    let mut event = json!({"event_id": format!("e-{offset}"), "tenant_id": "acme", "session_id": "s-1",
+        "user_id": "u-1", "occurred_at": 1_762_340_000_000 + offset});
+    event.as_object_mut().expect("an object").extend(body.as_object().expect("an object").clone());
+    let position = Position { partition: engine.as_of().partition, offset: Offset(offset) };
+    let bytes = event.to_string().into_bytes();
+    let record = Record { position, timestamp: None, key: None, value: Some(&bytes), traceparent: None, writer: None };
+    assert!(!matches!(engine.process(record, &mut effects), crate::model::verdict::Verdict::Rejected(_)));
+    engine.seal(Offset(offset + 1), &mut effects);
+    effects
+}
+
+fn engine(partition: PartitionId) -> Engine {
+    let settings = EngineSettings { check_partition: false, ..EngineSettings::default() };
+    Engine::new(Arc::new(settings), partition, PARTITIONS)
+}
+
 /// An engine of a partition that holds a session of the user, or nothing.
 fn running(partition: PartitionId, holds: bool) -> Phase {
-    let settings = EngineSettings { check_partition: false, ..EngineSettings::default() };
-    let mut engine = Engine::new(Arc::new(settings), partition, PARTITIONS);
+    let mut engine = engine(partition);
     if holds {
-        let mut effects = Effects::new();
-        let event = json!({"type": "session_started", "event_id": "e-1", "tenant_id": "acme", "session_id": "s-1",
-            "user_id": "u-1", "occurred_at": 1_762_340_000_000_i64});
-        let (bytes, position) = (event.to_string().into_bytes(), Position { partition, offset: Offset(41) });
-        let record =
-            Record { position, timestamp: None, key: None, value: Some(&bytes), traceparent: None, writer: None };
-        assert!(!matches!(engine.process(record, &mut effects), crate::model::verdict::Verdict::Rejected(_)));
-        engine.seal(Offset(42), &mut effects);
+        fold(&mut engine, 41, json!({"type": "session_started"}));
     }
     Phase::Running(Arc::new(RwLock::new(engine)))
 }
@@ -66,4 +78,65 @@ fn a_list_comes_from_where_the_user_is_known_or_empty_from_home() {
     assert_eq!(found.lag, Some(8), "records 42 to 49");
     slot.set_phase(running(home, true));
     assert_eq!(board.history(&query()).expect("an answer").as_of.partition, home, "home is asked first");
+}
+
+/// Whether who waits is woken.
+fn is_woken(behind: &mut Behind) -> bool {
+    behind.passing.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+}
+
+#[test]
+fn who_waits_for_a_record_is_woken_by_it_and_by_whatever_ends_the_wait() {
+    let board = Board::new(PARTITIONS, 1);
+    let partition = PartitionId(2);
+    let at = |offset| Position { partition, offset: Offset(offset) };
+    let fault = |offset| board.behind(at(offset)).err();
+    let behind = |offset| board.behind(at(offset)).expect("it runs").expect("it is behind");
+    assert_eq!(fault(41), Some(QueryError::NotOwned(partition)));
+    let outside = Position { partition: PartitionId(PARTITIONS), offset: Offset(1) };
+    assert_eq!(board.behind(outside).err(), Some(QueryError::NoSuchPartition(PartitionId(PARTITIONS), PARTITIONS)));
+    let slot = board.add(partition);
+    assert_eq!(fault(41), Some(QueryError::Restoring(partition, 0.0)));
+    let shared = Arc::new(RwLock::new(engine(partition)));
+    slot.set_phase(Phase::Running(Arc::clone(&shared)));
+    let (mut one, mut two) = (behind(41), behind(42));
+    assert_eq!(one.stands.as_of, at(-1));
+    fold(&mut shared.write().expect("no panic"), 41, json!({"type": "session_started"}));
+    slot.waiters.folded(Offset(41));
+    assert!(is_woken(&mut one) && !is_woken(&mut two));
+    assert!(board.behind(at(41)).expect("it runs").is_none());
+    assert_eq!(behind(42).stands.as_of, at(41));
+    slot.set_phase(Phase::Restoring(0.5));
+    assert!(is_woken(&mut two));
+    assert_eq!(fault(42), Some(QueryError::Restoring(partition, 0.5)));
+    slot.set_phase(Phase::Running(shared));
+    let mut last = behind(42);
+    board.remove(partition, &slot);
+    assert!(is_woken(&mut last));
+    assert_eq!(fault(42), Some(QueryError::NotOwned(partition)));
+}
+
+#[test]
+fn what_became_of_suggestions_goes_with_the_partition() {
+    let board = Board::new(PARTITIONS, 1);
+    let home = home_partition(&tenant(), PARTITIONS);
+    let slot = board.add(home);
+    let shared = Arc::new(RwLock::new(engine(home)));
+    slot.set_phase(Phase::Running(Arc::clone(&shared)));
+    let turn = json!({"type": "turn_completed", "turn": 1, "input_tokens": 9, "output_tokens": 1});
+    let interrupted = json!({"type": "session_interrupted", "reason": "client_disconnect"});
+    for (offset, body) in [turn, interrupted.clone(), interrupted].into_iter().enumerate() {
+        let effects = fold(&mut shared.write().expect("no panic"), offset as i64, body);
+        slot.note(&effects.notices);
+    }
+    let session = SessionId::new("s-1").expect("an id");
+    let told = board.suggestions(&tenant(), &session).expect("it is known").value;
+    let outcomes: Vec<_> = told.iter().map(|told| told.outcome().map(|outcome| outcome.label())).collect();
+    assert_eq!(outcomes, [None, Some("superseded")]);
+    let one = board.suggestion(&tenant(), &told[1].suggestion.id).expect("it is known").value;
+    assert_eq!((&one.told, one.floor), (&told[1], Some(0.35)));
+    board.remove(home, &slot);
+    board.add(home).set_phase(Phase::Running(shared));
+    assert_eq!(board.suggestions(&tenant(), &session).expect("it is known").value, told[..1]);
+    assert_eq!(board.suggestion(&tenant(), &told[1].suggestion.id), Err(QueryError::NotFound));
 }

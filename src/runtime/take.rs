@@ -7,7 +7,7 @@ use rdkafka::message::BorrowedMessage;
 
 use super::board::read;
 use super::fold::{Took, fold};
-use super::owned::Owned;
+use super::owned::{Owned, State};
 use super::shard::{Fetching, Shard};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::time::EventTime;
@@ -36,7 +36,7 @@ impl Shard {
         let partition = PartitionId(message.partition());
         let offset = Offset(message.offset());
         let at = Position { partition, offset };
-        let Some(folding) = self.owned.get_mut(&partition).and_then(Owned::folding) else { return };
+        let Some(Owned { state: State::Folding(folding), slot, .. }) = self.owned.get_mut(&partition) else { return };
         // Fetched before a pause or a seek took effect: it comes again, or came already.
         if folding.waits_until.is_some() || offset < folding.next {
             return;
@@ -53,6 +53,7 @@ impl Shard {
             Took::Verdict(verdict) => {
                 let bytes = message.payload_len() + message.key_len();
                 folding.next = Offset(offset.0 + 1);
+                slot.waiters.folded(offset);
                 folding.part.took(verdict, timestamp, bytes);
                 self.filling.records += 1;
                 self.filling.bytes += bytes.max(folding.part.effects.bytes().saturating_sub(before));

@@ -67,6 +67,8 @@ impl Metrics {
             Notice::UserConflict => self.user_conflicts.inc(),
             Notice::PrefixOverflow => self.prefix_overflows.inc(),
             Notice::Forgotten => self.forgotten.inc(),
+            // Nothing to count.
+            Notice::Ended(_) | Notice::Erased(_) => {}
         }
     }
 

@@ -160,7 +160,8 @@ fn restores() -> Vec<Seed> {
 fn requests() -> Vec<Seed> {
     let query = json!({"session_id": "s-1", "user_id": "u-1", "cache": {"namespace": "n"},
         "prefix": {"algorithm": "a", "block_tokens": 16, "hashes": ["1"]},
-        "context": {"space": "default", "vector": [1, 0.5, -0.25], "covers_turn": 0}});
+        "context": {"space": "default", "vector": [1, 0.5, -0.25], "covers_turn": 0},
+        "candidate_workers": ["w-1"], "at_least": {"partition": 0, "offset": 7}, "wait_ms": 5});
     let search = json!({"vector": [1, 0.5, -0.25], "space": "default", "k": 3, "filters": {"user_id": "u-1",
         "status": ["active", "ended"], "adapter": "a", "active_since": 0, "scope": "user"}});
     let prefix = json!({"cache": {"namespace": "n"}, "user_id": "u-1", "except_session_id": "s-1", "limit": 2,
@@ -171,6 +172,8 @@ fn requests() -> Vec<Seed> {
         seed("http", "recovery", format!("POST /v1/tenants/t-1/recovery\nlocalhost\n{query}")),
         seed("http", "vector", "GET /v1/tenants/t-1/sessions/s-1?include=vector\nlocalhost\n"),
         seed("http", "suggestions", "GET /v1/tenants/t-1/sessions/s-1/suggestions\nlocalhost\n"),
+        seed("http", "suggestion", "GET /v1/tenants/t-1/suggestions/00?at_least=0:7&wait_ms=0\nlocalhost\n"),
+        seed("http", "blocks", "GET /v1/tenants/t-1/sessions/s-1/blocks?limit=1&cursor=AA\nlocalhost\n"),
         seed(
             "http",
             "history",

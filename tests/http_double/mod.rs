@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::engine::{
-    EngineSettings, EngineStats, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchHit,
-    SearchQuery,
+    Blocks, ChainOf, EngineSettings, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch,
+    PrefixQuery, RecoveryQuery, SearchHit, SearchQuery, Told,
 };
-use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use rekindle::http::port::{
+    Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort,
+};
 use rekindle::http::settings::HttpSettings;
 use rekindle::http::{HttpServer, Mode, ServeError, serve};
 use rekindle::model::event::{ResumeRequested, TransferScope};
@@ -23,6 +25,8 @@ use rekindle::model::time::{EventTime, Millis};
 use rekindle::telemetry::Metrics;
 use serde_json::Value;
 
+/// Partitions of its input.
+const PARTITIONS: i32 = 4;
 const AS_OF: Position = Position { partition: PartitionId(1), offset: Offset(5120) };
 
 /// What the double says.
@@ -78,10 +82,26 @@ impl QueryPort for Double {
         self.answer((view(tenant, session), None))
     }
 
-    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
-        let request = ResumeRequested { cache: None, prefix: None, context: None };
-        let query = RecoveryQuery { tenant: tenant.clone(), session: Some(session.clone()), user: None, request };
-        self.answer(vec![Arc::new(suggestion(&query))])
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
+        self.answer(vec![told(tenant, session)])
+    }
+
+    fn suggestion(&self, tenant: &TenantId, _: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
+        let session = SessionId::new("s-9").expect("an id");
+        self.answer(Explained { told: told(tenant, &session), score: None, floor: None })
+    }
+
+    fn blocks(&self, _: &TenantId, _: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
+        self.answer(None)
+    }
+
+    fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError> {
+        if record.partition.0 >= PARTITIONS {
+            return Err(QueryError::NoSuchPartition(record.partition, PARTITIONS));
+        }
+        let stands = self.answer(())?;
+        let passing = Box::pin(std::future::pending());
+        Ok((AS_OF.offset < record.offset).then(|| Behind { stands, passing }))
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
@@ -226,6 +246,13 @@ fn view(tenant: &TenantId, session: &SessionId) -> SessionView {
         open_suggestions: Vec::new(),
         as_of: AS_OF,
     }
+}
+
+fn told(tenant: &TenantId, session: &SessionId) -> Told {
+    let request = ResumeRequested { cache: None, prefix: None, context: None };
+    let (tenant, session) = (tenant.clone(), Some(session.clone()));
+    let query = RecoveryQuery { tenant, session, user: None, request, candidate_workers: None };
+    Told { suggestion: Arc::new(suggestion(&query)), end: None }
 }
 
 fn suggestion(query: &RecoveryQuery) -> Suggestion {

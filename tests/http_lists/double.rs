@@ -57,7 +57,7 @@ fn each_list_says_which_part_of_the_log_it_covers() {
     assert!(get(&server, &format!("{HISTORY}?limit=1")).json()["next_cursor"].is_string());
 }
 
-fn refused(reply: &Reply, field: &str, limit: &str, what: &str) {
+pub fn refused(reply: &Reply, field: &str, limit: &str, what: &str) {
     reply.is_problem(400, limit);
     assert_eq!(reply.json()["field"], field, "{what}");
 }

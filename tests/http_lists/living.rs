@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use rekindle::engine::settings::Policy;
 use rekindle::engine::{
-    Effects, Engine, EngineSettings, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch, PrefixQuery, Record,
-    RecoveryQuery, SearchQuery,
+    Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery,
+    OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::HttpServer;
-use rekindle::http::port::{Answer, Embedding, FeedItem, PartitionStatus, QueryError, QueryPort};
-use rekindle::model::ids::{Name, SessionId, TenantId};
+use rekindle::http::port::{Answer, Behind, Embedding, FeedItem, PartitionStatus, QueryError, QueryPort};
+use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::suggestion::Suggestion;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::http_double::serve_port;
 
@@ -24,12 +26,18 @@ pub const DIM: usize = 8;
 pub const LAG: i64 = 3;
 
 /// An engine that lives on while it is asked.
-pub struct Living(Mutex<(Engine, Effects)>);
+pub struct Living {
+    engine: Mutex<(Engine, Effects)>,
+    endings: Mutex<Endings>,
+    /// The next offset.
+    fed: watch::Sender<i64>,
+}
 
 pub fn settings() -> EngineSettings {
     EngineSettings {
         spaces: [(Name::new("default").expect("a name"), DIM)].into(),
         output: OutputFormat::Json,
+        policy: Policy { session_per_hour: 0, ..Policy::default() },
         ..EngineSettings::default()
     }
 }
@@ -42,11 +50,20 @@ pub fn event(tenant: &str, session: &str, at: i64, fields: Value) -> Value {
     event
 }
 
+pub fn acme() -> TenantId {
+    TenantId::new("acme").expect("an id")
+}
+
+pub fn session_id(text: &str) -> SessionId {
+    SessionId::new(text).expect("an id")
+}
+
 impl Living {
     /// One that has processed these events, and its API.
     pub fn serve(events: &[Value]) -> (Arc<Living>, HttpServer) {
         let engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
-        let living = Arc::new(Living(Mutex::new((engine, Effects::new()))));
+        let (engine, endings) = (Mutex::new((engine, Effects::new())), Mutex::default());
+        let living = Arc::new(Living { engine, endings, fed: watch::Sender::default() });
         living.feed(events);
         let server = serve_port(Arc::clone(&living) as Arc<dyn QueryPort>, settings());
         (living, server)
@@ -64,7 +81,9 @@ impl Living {
             let verdict = engine.process(record, effects);
             assert!(!verdict.label().starts_with("rejected"), "{event}: {}", verdict.label());
             engine.seal(Offset(next.0 + 1), effects);
+            effects.notices.drain(..).for_each(|notice| self.endings().note(&notice));
         }
+        self.fed.send_replace(engine.as_of().offset.0 + 1);
     }
 
     /// Looks at the engine.
@@ -74,7 +93,16 @@ impl Living {
     }
 
     fn held(&self) -> MutexGuard<'_, (Engine, Effects)> {
-        self.0.lock().expect("no query panics")
+        self.engine.lock().expect("no query panics")
+    }
+
+    fn endings(&self) -> MutexGuard<'_, Endings> {
+        self.endings.lock().expect("no query panics")
+    }
+
+    /// How many requests wait for it to be fed.
+    pub fn waiting(&self) -> usize {
+        self.fed.receiver_count()
     }
 
     fn answer<T>(&self, question: impl FnOnce(&Engine) -> Option<T>) -> Result<Answer<T>, QueryError> {
@@ -106,8 +134,23 @@ impl QueryPort for Living {
         self.answer(|engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
     }
 
-    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Arc<Suggestion>>>, QueryError> {
-        self.answer(|engine| engine.open_suggestions(tenant, session))
+    fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
+        self.answer(|engine| self.endings().suggestions(engine, tenant, session))
+    }
+
+    fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
+        self.answer(|engine| self.endings().suggestion(engine, tenant, id))
+    }
+
+    fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
+        self.answer(|engine| self.endings().blocks(engine, tenant, of))
+    }
+
+    fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError> {
+        let mut fed = self.fed.subscribe();
+        let passing = Box::pin(async move { drop(fed.wait_for(|next| *next > record.offset.0).await) });
+        let stands = self.answer(|_| Some(()))?;
+        Ok((stands.as_of.offset < record.offset).then(|| Behind { stands, passing }))
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {

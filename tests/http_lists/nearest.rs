@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rekindle::engine::{SearchFilter, encode};
 use rekindle::model::event::TransferScope;
-use rekindle::model::ids::{Name, SessionId, TenantId, UserId};
+use rekindle::model::ids::{Name, UserId};
 use rekindle::model::kv::CacheIdentity;
 use rekindle::model::prefix::PrefixFamily;
 use rekindle::model::session::Status;
@@ -14,16 +14,8 @@ use rekindle::model::time::EventTime;
 use rekindle::model::vector::UnitVector;
 use serde_json::{Value, json};
 
-use super::living::{BASE, DIM, LAG, Living, event};
+use super::living::{BASE, DIM, LAG, Living, acme, event, session_id};
 use crate::http_double::{get, post};
-
-fn acme() -> TenantId {
-    TenantId::new("acme").expect("an id")
-}
-
-fn session_id(text: &str) -> SessionId {
-    SessionId::new(text).expect("an id")
-}
 
 /// Few directions, so that there are ties.
 fn vector() -> impl Strategy<Value = Vec<f32>> {

@@ -7,7 +7,7 @@ use super::living::{BASE, DIM, LAG, Living, event};
 use crate::http_double::{get, post};
 
 /// A session with KV and an embedding that is broken off.
-fn broken_off(tenant: &str, session: &str) -> Vec<Value> {
+pub fn broken_off(tenant: &str, session: &str) -> Vec<Value> {
     let cache = json!({"namespace": "m/fp8"});
     let copy = json!({"tier": "warm", "location": {"memory": {"offset": 0}}, "cached_tokens": 6000,
         "created_at": BASE, "quantization": {"quantized_store": {"precision": "Q8", "compression_ratio": 2.0}},
@@ -56,7 +56,9 @@ fn open_suggestions_are_told_as_they_were_published() {
 
 #[test]
 fn no_tenant_sees_anything_of_another() {
-    let (_, server) = Living::serve(&broken_off("other", "s-1"));
+    let (living, server) = Living::serve(&broken_off("other", "s-1"));
+    let open = get(&server, "/v1/tenants/other/sessions/s-1/suggestions").json();
+    let id = open["suggestions"][0]["suggestion_id"].as_str().expect("an id").to_owned();
     let of = |tenant: &str| {
         let search = json!({"vector": vec![1.0; DIM]});
         let like = json!({"session_id": "s-1"});
@@ -75,14 +77,23 @@ fn no_tenant_sees_anything_of_another() {
             list(get(&server, &path("sessions/s-1")), ""),
             list(get(&server, &path("sessions/s-1?include=vector")), ""),
             list(get(&server, &path("sessions/s-1/suggestions")), "suggestions"),
+            list(get(&server, &path("sessions/s-1/blocks")), ""),
+            list(get(&server, &path(&format!("suggestions/{id}"))), ""),
+            list(get(&server, &path(&format!("suggestions/{id}/blocks"))), ""),
         ]
     };
     let ok = |found| (200, Some(found));
     let own = of("other");
     assert_eq!(own[..5], [ok(1), ok(1), ok(1), ok(0), (200, None)]);
     assert!(own[6].1.is_some_and(|open| open > 0), "{own:?}");
+    assert_eq!(own[7..], [(200, None); 3]);
     let none = (404, None);
-    assert_eq!(of("acme"), [ok(0), ok(0), ok(0), none, none, none, none]);
+    assert_eq!(of("acme"), [ok(0), ok(0), ok(0), none, none, none, none, none, none, none]);
+    let closed = json!({"type": "session_ended", "reason": "completed"});
+    living.feed(&[event("other", "s-1", 3, closed)]);
+    assert_eq!((of("other")[8], of("acme")[8]), ((200, None), none), "ended ones neither");
+    living.feed(&[event("acme", "s-1", 4, json!({"type": "session_started", "user_id": "u-1"}))]);
+    assert_eq!(of("acme")[6..], [ok(0), (200, None), none, none], "nor of a session of the same name");
 }
 
 #[test]

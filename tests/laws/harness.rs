@@ -179,6 +179,7 @@ fn publish(run: &mut Run, effects: &mut Effects) {
             Notice::Suggestion(kind, plan, status) => format!("{kind} {plan} {status}"),
             Notice::Outcome(_, _, outcome) => format!("outcome {}", outcome.label()),
             Notice::Forgotten => "forgotten".to_owned(),
+            Notice::Ended(told) => format!("ended {}", told.outcome().map_or("", |outcome| outcome.label())),
             other => format!("{other:?}"),
         });
     }

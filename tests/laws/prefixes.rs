@@ -152,7 +152,7 @@ fn ask(engine: &Engine, q: &Question, all: &[Held], most: usize) -> Result<bool,
     let prefix = PrefixUpdate { family: family.clone(), from_block: 0, hashes: chain.clone() };
     let request = ResumeRequested { cache: Some(cache.clone()), prefix: Some(prefix), context: None };
     let session = Some(SessionId::new("s-new").expect("an id"));
-    let query = RecoveryQuery { tenant: tenant.clone(), session, user: user.clone(), request };
+    let query = RecoveryQuery { tenant: tenant.clone(), session, user: user.clone(), request, candidate_workers: None };
     let expected = best(all, &Question { except: None, ..q.clone() }, most);
     let answer = engine.recovery(&query).map(|suggestion| suggestion.advice);
     let by_prefix = match answer {

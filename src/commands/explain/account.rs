@@ -2,6 +2,7 @@
 
 use rekindle::engine::settings::Policy;
 use rekindle::engine::suggest::score::pays;
+use rekindle::engine::suggest::terms::Parts;
 use rekindle::engine::{Considered, Engine, EngineSettings, SearchHit};
 use rekindle::model::score::{Score, Weights};
 use rekindle::model::suggestion::RejectedCandidate;
@@ -9,7 +10,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::terms::Parts;
 use super::{Found, Published};
 
 /// How a suggestion stands at the end of the log.

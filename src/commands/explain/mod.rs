@@ -3,7 +3,6 @@
 
 mod account;
 mod print;
-mod terms;
 
 use std::io::Write;
 use std::path::PathBuf;

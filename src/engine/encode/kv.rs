@@ -180,7 +180,8 @@ pub(super) fn adapter_json(adapter: &Adapter) -> Value {
     json!({"id": adapter.id.as_str(), "version": name_json(&adapter.version)})
 }
 
-pub(super) fn cache_json(cache: &CacheIdentity) -> Value {
+/// A cache identity as JSON; what is unknown is null.
+pub fn cache_json(cache: &CacheIdentity) -> Value {
     json!({
         "namespace": cache.namespace.as_str(),
         "adapter": cache.adapter.as_ref().map(adapter_json),

@@ -40,7 +40,7 @@ pub use dead_letter::{ORIGIN_OFFSET, dead_letter_headers};
 pub use frame::{event_schema_text, event_single_object_header, schema_text, single_object_header, strip_frame};
 pub use glance::glance;
 pub use headers::headers;
-pub use kv::copy_json;
+pub use kv::{cache_json, copy_json};
 pub use read::DecodeError;
 pub use rows::{PrefixRow, Row, row};
 pub use rows_read::decode_row;

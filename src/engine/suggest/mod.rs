@@ -10,6 +10,7 @@ pub mod prefix;
 pub mod recovery;
 pub mod rivals;
 pub mod score;
+pub mod terms;
 pub mod transfer;
 
 use crate::engine::calibration::Calibrations;
@@ -25,7 +26,7 @@ use crate::model::session::{Facets, Status, TriggerKind};
 use crate::model::suggestion::RecoverySource;
 use crate::model::time::EventTime;
 use cost::Costs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a decision looks at.
@@ -45,6 +46,8 @@ pub struct Scene<'a> {
     pub now: EventTime,
     /// Hears what is weighed.
     pub observer: &'a Observer,
+    /// Workers whose KV is of use to whoever asks; `None`: any.
+    pub within: Option<&'a BTreeSet<Name>>,
 }
 
 impl<'a> Scene<'a> {
@@ -69,6 +72,12 @@ impl<'a> Scene<'a> {
             copies.sort_by(|a, b| ready(a).total_cmp(&ready(b)));
         }
         (copies, residency)
+    }
+
+    /// Whether a copy is of use: it lies in an external store, or on a worker that comes into question.
+    fn reaches(&self, copy: &KvCopy) -> bool {
+        let on = |workers: &BTreeSet<Name>| copy.worker.as_ref().is_some_and(|worker| workers.contains(worker));
+        copy.is_external() || self.within.is_none_or(on)
     }
 
     /// Until when a copy is believed in, if that is known.

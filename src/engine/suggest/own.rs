@@ -93,7 +93,7 @@ pub fn plan_of(copy: &KvCopy) -> RecoveryPlan {
     }
 }
 
-/// The first copy (they come cheapest first) of the wanted identity that saves time.
+/// The first copy (they come cheapest first) of the wanted identity that can be reached and saves time.
 fn usable(
     scene: &Scene<'_>,
     tenant: &TenantId,
@@ -106,6 +106,10 @@ fn usable(
     for copy in copies {
         if let Some(fault) = wanted.and_then(|wanted| mismatch(wanted, &copy.cache)) {
             reject(rejected, id, fault);
+            continue;
+        }
+        if !scene.reaches(&copy) {
+            reject(rejected, id, CandidateFault::WorkerEpochDead);
             continue;
         }
         let matched = copy.cached_tokens.min(most.unwrap_or(copy.cached_tokens));

@@ -20,7 +20,7 @@ use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::kv::{KvCopy, Residency, Tier};
 use crate::model::prefix::PrefixFamily;
 use crate::model::score::Features;
-use crate::model::suggestion::{Estimate, RejectedCandidate};
+use crate::model::suggestion::{CandidateFault, Estimate, RejectedCandidate};
 use crate::model::time::EventTime;
 
 /// Sessions that are looked at for a chain: those that share most, of these the latest.
@@ -53,8 +53,10 @@ pub struct Match {
     pub at: EventTime,
     /// Tokens shared, as far as the copy holds them.
     pub tokens: u64,
-    /// Its cheapest live copy of the identity asked for.
+    /// Its cheapest live copy of the identity asked for that can be reached.
     pub copy: Option<(Arc<KvCopy>, Option<Residency>)>,
+    /// Whether it has such copies, and none can be reached.
+    pub out_of_reach: bool,
 }
 
 /// A match with a copy that saves time.
@@ -174,10 +176,12 @@ fn look(scene: &Scene<'_>, request: &Request<'_>, (depth, at, session): Place) -
     let (copies, residency) = scene.copies(request.tenant, &held.facets);
     let family = &request.kind.family;
     let backed = backed(&held.facets, family).min(depth);
-    let copy = copies.into_iter().find(|copy| copy.cache == request.kind.cache).filter(|_| backed > 0);
+    let live = |copy: &&Arc<KvCopy>| copy.cache == request.kind.cache && backed > 0;
+    let copy = copies.iter().filter(live).find(|copy| scene.reaches(copy)).cloned();
+    let out_of_reach = copy.is_none() && copies.iter().any(|copy| live(&copy));
     let shared = tokens(family, if copy.is_some() { backed } else { depth });
     let tokens = copy.as_ref().map_or(shared, |copy| shared.min(copy.cached_tokens));
-    Some(Match { session, depth, at, tokens, copy: copy.map(|copy| (copy, residency)) })
+    Some(Match { session, depth, at, tokens, copy: copy.map(|copy| (copy, residency)), out_of_reach })
 }
 
 /// At most `limit` sessions that share a beginning: the deepest first, of these the ones with a live copy, the faster tier
@@ -204,7 +208,8 @@ fn in_order(found: &mut [Match]) {
 }
 
 /// The match whose copy holds most of the chain, among those that save time: ties go to the deeper one, the faster tier,
-/// the later one, the larger id. `faults` gets the user's sessions that begin alike under another identity.
+/// the later one, the larger id. `faults` gets the user's sessions that begin alike under another identity, and those whose
+/// copies are all out of reach.
 pub fn usable(scene: &Scene<'_>, request: &Request<'_>, faults: &mut Vec<RejectedCandidate>) -> Option<Usable> {
     let tenant = scene.store.tenants.get(request.tenant)?;
     let mut best: Option<(Rank, Usable)> = None;
@@ -216,10 +221,13 @@ pub fn usable(scene: &Scene<'_>, request: &Request<'_>, faults: &mut Vec<Rejecte
         if best.as_ref().is_some_and(|((_, of, ..), best)| settled(best, *of, place.0)) {
             break;
         }
-        let Some(Match { session, depth, at, tokens, copy: Some((copy, residency)) }) = look(scene, request, place)
-        else {
+        let Some(Match { session, depth, at, tokens, copy, out_of_reach }) = look(scene, request, place) else {
             continue;
         };
+        if out_of_reach {
+            reject(faults, &session, CandidateFault::WorkerEpochDead);
+        }
+        let Some((copy, residency)) = copy else { continue };
         // What a copy holds beyond the match need not be brought.
         let estimate = scene.costs(request.tenant, &copy.cache.namespace).estimate(&copy, tokens);
         let rank = (tokens, depth, Reverse(copy.tier), at, session.clone());

@@ -48,9 +48,9 @@ pub struct Ask<'a> {
     pub prefix: Option<(&'a PrefixFamily, &'a [u64])>,
 }
 
-/// Decides. `None`: nothing is likely enough to be worth suggesting.
-pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
-    let tenant = scene.store.tenants.get(ask.tenant)?;
+/// Decides. Error: nothing is likely enough to be worth suggesting; what lost, and why.
+pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Result<Candidate, Vec<RejectedCandidate>> {
+    let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Err(Vec::new()) };
     let asking = ask.session.and_then(|id| tenant.session(id));
     let asking = asking.as_deref();
     let mut rejected = Vec::new();
@@ -97,15 +97,13 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Option<Candidate> {
     rejected.extend(weak.into_iter().map(below));
     rejected.truncate(MAX_REJECTED);
     let mut good = good.into_iter();
-    let mut best = good.next()?;
-    if !away::is_time(scene, ask.trigger, asking, best.recovery.plan) {
-        return None;
-    }
+    let best = good.next().filter(|best| away::is_time(scene, ask.trigger, asking, best.recovery.plan));
+    let Some(mut best) = best else { return Err(rejected) };
     let alternative =
         |c: Candidate| Alternative { session: c.recovery.source.session, plan: c.recovery.plan, score: c.score.total };
     best.recovery.alternatives = good.take(MAX_ALTERNATIVES).map(alternative).collect();
     best.recovery.rejected = rejected;
-    Some(best)
+    Ok(best)
 }
 
 /// The other sessions that could stand in for the asking one, best first; those below the floor too.

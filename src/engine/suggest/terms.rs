@@ -1,8 +1,9 @@
 //! A score taken apart: total = 1 / (1 + e^-(sum of shares)), each share a value times the weight the policy gives it.
 
-use rekindle::engine::suggest::score::shares;
-use rekindle::model::score::{Score, Weights};
 use serde::Serialize;
+
+use super::score::shares;
+use crate::model::score::{Score, Weights};
 
 /// One summand.
 #[derive(Debug, PartialEq, Serialize)]
@@ -45,11 +46,10 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
-    use rekindle::engine::suggest::cost::round;
-    use rekindle::engine::suggest::score::score;
-    use rekindle::model::score::Features;
-
+    use super::super::cost::round;
+    use super::super::score::score;
     use super::*;
+    use crate::model::score::Features;
 
     #[test]
     fn the_shares_of_any_score_add_up_to_its_total() {
