@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use crate::engine::fold::active_adapter;
 use crate::engine::packed::Packed;
 use crate::engine::store::{Session, Tenant};
-use crate::engine::view::{base_status, identity};
-use crate::model::event::EndReason;
+use crate::engine::view::{base_status, identity, scope};
+use crate::model::event::{EndReason, TransferScope};
 use crate::model::ids::SessionId;
 use crate::model::kv::Adapter;
 use crate::model::session::Status;
@@ -34,6 +34,10 @@ pub struct Glance<'s> {
     pub adapter: Option<AdapterKey<'s>>,
     /// Namespace of its KV.
     pub namespace: Option<&'s str>,
+    /// Who may profit from it.
+    pub scope: TransferScope,
+    /// Pointer into the user's own conversation store.
+    pub context_ref: Option<&'s str>,
 }
 
 /// An adapter as glances name it.
@@ -53,6 +57,8 @@ impl Session {
             end: facets.end.as_ref().and_then(|end| end.value),
             adapter: active_adapter(facets).map(adapter_key),
             namespace: identity(facets).map(|cache| cache.namespace.as_str()),
+            scope: scope(facets),
+            context_ref: facets.context_ref.as_ref().and_then(|r| r.value.as_ref()).map(|name| name.as_str()),
         }
     }
 }

@@ -204,7 +204,7 @@ impl Engine {
     pub fn neighbours(&self, tenant: &TenantId, session: &SessionId) -> Vec<(SessionId, Score)> {
         let neighbours = self.ask_transfer(tenant, session, |held, ask| {
             let asking = held.session(session)?;
-            let neighbours = transfer::neighbours(&self.scene(), held, ask, &asking).into_iter();
+            let neighbours = transfer::neighbours(&self.scene(), held, ask, &asking, -1.0).into_iter();
             Some(neighbours.map(|near| (near.id().clone(), near.score)).collect())
         });
         neighbours.flatten().unwrap_or_default()

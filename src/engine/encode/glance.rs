@@ -2,91 +2,120 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_bytes::Bytes;
-
-use super::codecs::STATE;
 use super::passed::{Passed, Unread};
 use super::read::{DecodeError, small, word};
-use super::state_wire::*;
-use crate::engine::glance::Glance;
-use crate::model::event::EndReason;
+use crate::engine::decode::wire::KvCopy;
+use crate::engine::glance::{AdapterKey, Glance};
+use crate::engine::positional::{Malformed, Positional, Reader, read_front};
+use crate::model::event::{EndReason, TransferScope};
 use crate::model::session::Status;
 use crate::model::time::EventTime;
 use crate::model::topic::Topic;
 
-/// What a fold begins with, to the topic.
-#[derive(Deserialize)]
-struct Front<'a> {
-    #[serde(borrow)]
-    stamps: Vec<StampRecord<&'a str>>,
-    status: Option<StatusRegister<&'a str>>,
-    end: Option<TextRegister<&'a str>>,
-    turn_count: i64,
-    _last_turn: Option<LastTurn<Unread>>,
-    _started_at: Option<i64>,
-    last_active: Option<i64>,
-    _touched_at: i64,
-    _user: Option<TextRegister<Unread>>,
-    _transfer_scope: Option<TextRegister<Unread>>,
-    _idle_timeout_ms: Option<LongRegister>,
-    activation: Option<AdapterRegister<&'a str>>,
-    deactivations: Vec<Deactivation<&'a str>>,
-    _parent: Option<TextRegister<Unread>>,
-    _continues: Option<TextRegister<Unread>>,
-    _resumed_from: Option<TextRegister<Unread>>,
-    _context_ref: Option<TextRegister<Unread>>,
-    cache: Option<CacheRegister<&'a str>>,
-    _metadata: Passed<MetadataRegister<Unread>>,
-    _metadata_cleared: Option<i32>,
-    _context: Option<ContextRegister<Unread>>,
-    _placements: Passed<Placement<Unread>>,
-    _evictions: Passed<Eviction<Unread>>,
-    _producers: Passed<SeenSeqs<Unread, Passed<i64>>>,
-    _triggers: Passed<LastTrigger<Unread>>,
-    _drift: f64,
-    _open: Passed<Unread>,
-    _as_of: PositionRecord,
-    _as_of_time: i64,
-    #[serde(borrow, default)]
-    topic: Option<&'a Bytes>,
-}
+/// An optional text with the stamp that set it.
+type Register<T> = Option<(i64, Option<T>)>;
+type StampTable<'a> = Vec<(i64, i64, &'a str, i64)>;
 
 /// Reads of a fold what a [`Glance`] tells.
 pub fn glance(fold: &[u8]) -> Result<Glance<'_>, DecodeError> {
-    let (front, _): (Front<'_>, _) = STATE.read_head(fold)?;
-    let topic = front.topic.map_or(Some(Topic::default()), |bytes| Topic::from_bytes(bytes));
-    let end = front.end.as_ref().and_then(|end| end.value);
+    let front = read_front::<Front<'_>>(fold).map_err(|Malformed| DecodeError::Field("fold"))?;
+    let topic = front.topic.map_or(Some(Topic::default()), Topic::from_bytes);
+    let live = front.status.map(|text| word("status", Status::parse(text))).transpose()?;
     Ok(Glance {
         turn_count: small("turn_count", front.turn_count)?,
         last_active: front.last_active.map(EventTime),
         topic: Cow::Owned(topic.ok_or(DecodeError::Field("topic"))?),
-        status: status(&front)?,
-        end: end.map(|reason| word("end", EndReason::parse(reason))).transpose()?,
+        status: if front.end.is_some() { Some(Status::Ended) } else { live },
+        end: front.end.and_then(|(_, end)| end).map(|text| word("end", EndReason::parse(text))).transpose()?,
         adapter: adapter(&front)?,
-        namespace: front.cache.and_then(|register| register.value).map(|cache| cache.namespace),
+        namespace: front.namespace,
+        scope: front
+            .scope
+            .map_or(Ok(TransferScope::None), |text| word("transfer_scope", TransferScope::parse(text)))?,
+        context_ref: front.context_ref,
     })
 }
 
-fn status(front: &Front<'_>) -> Result<Option<Status>, DecodeError> {
-    let live = front.status.as_ref().map(|register| word("status", Status::parse(register.value))).transpose()?;
-    Ok(if front.end.is_some() { Some(Status::Ended) } else { live })
-}
-
 /// The newest activation, unless that adapter was deactivated later.
-fn adapter<'a>(front: &Front<'a>) -> Result<Option<(&'a str, Option<&'a str>)>, DecodeError> {
-    let Some(AdapterRegister { stamp: activated, value: Some(adapter) }) = &front.activation else { return Ok(None) };
-    let stamp = |index: i32| {
+fn adapter<'a>(front: &Front<'a>) -> Result<Option<AdapterKey<'a>>, DecodeError> {
+    let Some((activated, Some((id, version)))) = front.activation else { return Ok(None) };
+    let stamp = |index: i64| {
         let found = usize::try_from(index).ok().and_then(|index| front.stamps.get(index));
-        found.map(StampRecord::order).ok_or(DecodeError::Field("stamp"))
+        // As stamps are compared.
+        found
+            .map(|(at, seq, event, digest)| (*at, *seq as u64, *event, *digest as u64))
+            .ok_or(DecodeError::Field("stamp"))
     };
-    let activated = stamp(*activated)?;
-    for deactivation in front.deactivations.iter().filter(|d| d.adapter_id == adapter.id) {
-        if stamp(deactivation.stamp)? > activated {
+    for (deactivated, _) in front.deactivations.iter().filter(|(_, other)| *other == id) {
+        if stamp(*deactivated)? > stamp(activated)? {
             return Ok(None);
         }
     }
-    Ok(Some((adapter.id, adapter.version)))
+    Ok(Some((id, version)))
+}
+
+/// What a fold begins with, to the topic.
+struct Front<'a> {
+    stamps: StampTable<'a>,
+    status: Option<&'a str>,
+    end: Register<&'a str>,
+    turn_count: i64,
+    last_active: Option<i64>,
+    scope: Option<&'a str>,
+    activation: Register<AdapterKey<'a>>,
+    deactivations: Vec<(i64, &'a str)>,
+    context_ref: Option<&'a str>,
+    namespace: Option<&'a str>,
+    topic: Option<&'a [u8]>,
+}
+
+/// Field by field in the schema's order; what is not asked for is passed over.
+impl<'b> Positional<'b> for Front<'b> {
+    fn read(reader: &mut Reader<'b>) -> Result<Front<'b>, Malformed> {
+        let stamps = StampTable::read(reader)?;
+        let status = Option::<(i64, &str, Option<Unread>, Option<i64>, Option<i64>)>::read(reader)?;
+        let end = Register::read(reader)?;
+        let turn_count = i64::read(reader)?;
+        type LastTurn = (i64, i64, Option<i64>, Option<Unread>, Option<i64>, Option<i64>, Option<Unread>);
+        Option::<LastTurn>::read(reader)?;
+        let [_started_at, last_active] = [Option::read(reader)?, Option::read(reader)?];
+        let _touched_at = i64::read(reader)?;
+        let _user = Register::<Unread>::read(reader)?;
+        let scope = Register::<&str>::read(reader)?;
+        let _idle_timeout = Register::<i64>::read(reader)?;
+        let activation = Register::read(reader)?;
+        let deactivations = Vec::read(reader)?;
+        let _parents: [Register<Unread>; 3] =
+            [Register::read(reader)?, Register::read(reader)?, Register::read(reader)?];
+        let context_ref = Register::<&str>::read(reader)?;
+        let cache = Register::<(&str, Option<(Unread, Option<Unread>)>, Option<Unread>)>::read(reader)?;
+        let _metadata = Passed::<(i64, Unread, Option<Unread>)>::read(reader)?;
+        let _metadata_cleared = Option::<i64>::read(reader)?;
+        let _context = Option::<(i64, Unread, i64)>::read(reader)?;
+        let _placements = Passed::<(i64, KvCopy<Unread>)>::read(reader)?;
+        type Eviction = (i64, Option<Unread>, Option<Unread>, Option<i64>, Option<i64>, Option<Unread>, i64, Unread);
+        Passed::<Eviction>::read(reader)?;
+        let _producers = Passed::<(Unread, i64, Passed<i64>, bool)>::read(reader)?;
+        let _triggers = Passed::<(i64, Unread)>::read(reader)?;
+        let _drift = f64::read(reader)?;
+        let _open = Passed::<Unread>::read(reader)?;
+        let _as_of = <(i64, i64, i64)>::read(reader)?;
+        // States of the first version end here.
+        let topic = if reader.left() == 0 { None } else { Option::<&[u8]>::read(reader)? };
+        Ok(Front {
+            stamps,
+            status: status.map(|(_, status, ..)| status),
+            end,
+            turn_count,
+            last_active,
+            scope: scope.and_then(|(_, scope)| scope),
+            activation,
+            deactivations,
+            context_ref: context_ref.and_then(|(_, text)| text),
+            namespace: cache.and_then(|(_, cache)| cache).map(|(namespace, ..)| namespace),
+            topic,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use crate::engine::positional::{Malformed, Positional, Reader};
+
 /// Items that are read and dropped.
 pub(super) struct Passed<T>(PhantomData<T>);
 
@@ -28,6 +30,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Passed<T> {
     }
 }
 
+impl<'b, T: Positional<'b>> Positional<'b> for Passed<T> {
+    fn read(reader: &mut Reader<'b>) -> Result<Passed<T>, Malformed> {
+        reader.items(|reader| T::read(reader).map(drop))?;
+        Ok(Passed(PhantomData))
+    }
+}
+
 /// A text that is passed over: not even looked at.
 pub(super) struct Unread;
 
@@ -46,5 +55,12 @@ impl Visitor<'_> for Unread {
 
     fn visit_bytes<E>(self, _: &[u8]) -> Result<Unread, E> {
         Ok(self)
+    }
+}
+
+impl Positional<'_> for Unread {
+    #[inline]
+    fn read(reader: &mut Reader<'_>) -> Result<Unread, Malformed> {
+        reader.counted().map(|_| Unread)
     }
 }

@@ -202,10 +202,10 @@ pub(super) struct Eviction<T> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct SeenSeqs<T, I = Vec<i64>> {
+pub(super) struct SeenSeqs<T> {
     pub id: T,
     pub epoch: i64,
-    pub intervals: I,
+    pub intervals: Vec<i64>,
     pub overflowed: bool,
 }
 
@@ -224,13 +224,6 @@ impl From<Position> for PositionRecord {
 impl From<&PositionRecord> for Position {
     fn from(record: &PositionRecord) -> Position {
         Position { partition: PartitionId(record.partition), offset: Offset(record.offset) }
-    }
-}
-
-impl<'a> StampRecord<&'a str> {
-    /// What stamps are compared by.
-    pub fn order(&self) -> (i64, u64, &'a str, u64) {
-        (self.at, self.seq as u64, self.event_id, self.digest as u64)
     }
 }
 

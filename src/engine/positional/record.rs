@@ -35,6 +35,39 @@ impl Positional<'_> for f64 {
     }
 }
 
+impl Positional<'_> for bool {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        reader.boolean()
+    }
+}
+
+impl<'b> Positional<'b> for &'b str {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        reader.text()
+    }
+}
+
+impl<'b> Positional<'b> for &'b [u8] {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        reader.counted()
+    }
+}
+
+/// A record without names.
+macro_rules! tuples {
+    ($(($($part:ident),+)),+) => {$(
+        impl<'b, $($part: Positional<'b>),+> Positional<'b> for ($($part),+) {
+            #[inline]
+            fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+                Ok(($($part::read(reader)?),+))
+            }
+        }
+    )+};
+}
+tuples!((A, B), (A, B, C), (A, B, C, D), (A, B, C, D, E), (A, B, C, D, E, F, G), (A, B, C, D, E, F, G, H));
+
 impl<'b> Positional<'b> for Cow<'b, str> {
     #[inline]
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {

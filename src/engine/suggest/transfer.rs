@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::recovery::takes_up;
 use super::score::{recency, score, turns};
 use super::{Scene, prefix};
-use crate::engine::fold::active_adapter;
 use crate::engine::fold::prefix::visible;
 use crate::engine::glance::{AdapterKey, Glance};
 use crate::engine::index::{Consent, Hit, Wanted};
@@ -15,6 +14,7 @@ use crate::engine::store::{Session, Tenant};
 use crate::engine::view::{context_tokens, identity, scope};
 use crate::model::event::EndReason;
 use crate::model::ids::{Name, SessionId, TenantId};
+use crate::model::kv::Adapter;
 use crate::model::score::Features;
 use crate::model::session::Status;
 use crate::model::suggestion::{PrefixReuse, Score, Support, Transfer, TransferPlan};
@@ -65,21 +65,27 @@ pub fn decide(scene: &Scene<'_>, ask: &Ask<'_>) -> Vec<Candidate> {
     let Some(tenant) = scene.store.tenants.get(ask.tenant) else { return Vec::new() };
     let Some(asking) = tenant.session(ask.session) else { return Vec::new() };
     let policy = &scene.settings.policy;
-    let mut neighbours = neighbours(scene, tenant, ask, &asking);
-    neighbours.retain(|near| near.hit.similarity >= policy.min_similarity);
-    let adapter = vote(scene, tenant, ask, &asking, &neighbours);
-    let context = refer(tenant, ask, &asking, &neighbours);
+    let neighbours = neighbours(scene, tenant, ask, &asking, policy.min_similarity);
+    let adapter = vote(scene, ask.tenant, &asking, &neighbours);
+    let context = refer(ask, &asking, &neighbours);
     let prefix = reuse(scene, tenant, ask, &asking);
     let asked = neighbours.iter().map(|n| (&n.hit, &n.score));
     scene.observer.transfer(ask, adapter.iter().chain(&context).chain(&prefix), asked);
     adapter.into_iter().chain(context).chain(prefix).filter(|candidate| candidate.score.total >= policy.floor).collect()
 }
 
-/// The nearest sessions of the tenant that let this one profit, by score, then similarity.
-pub fn neighbours<'a>(scene: &Scene<'_>, tenant: &'a Tenant, ask: &Ask<'_>, asking: &Session) -> Vec<Neighbour<'a>> {
+/// The nearest sessions of the tenant that let this one profit and are at least so similar, by score, then similarity.
+pub fn neighbours<'a>(
+    scene: &Scene<'_>,
+    tenant: &'a Tenant,
+    ask: &Ask<'_>,
+    asking: &Session,
+    least: f64,
+) -> Vec<Neighbour<'a>> {
     let user = asking.facets.user.as_ref().map(|r| &r.value);
     let wanted = Wanted { consent: Consent::For(user), except: Some(ask.session), ..Wanted::default() };
-    let hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
+    let mut hits = tenant.nearest(ask.space, ask.vector, scene.settings.policy.k, &wanted);
+    hits.retain(|hit| hit.similarity >= least);
     let glances = tenant.glances(hits.iter().map(|hit| &hit.session));
     let rated = hits.into_iter().zip(glances).filter_map(|(hit, glance)| {
         let glance = glance?;
@@ -102,19 +108,13 @@ struct Tally {
 
 /// The adapter with the heaviest vote of sessions that went well. A vote weighs its cosine, half of it where
 /// the session has not completed yet. It needs `adapter_vote` sessions, and more for it than against.
-fn vote(
-    scene: &Scene<'_>,
-    tenant: &Tenant,
-    ask: &Ask<'_>,
-    asking: &Session,
-    neighbours: &[Neighbour<'_>],
-) -> Option<Candidate> {
+fn vote(scene: &Scene<'_>, tenant: &TenantId, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let own = asking.glance();
     let mut tallies: BTreeMap<AdapterKey<'_>, Tally> = BTreeMap::new();
     for neighbour in neighbours.iter().filter(|n| same_model(&own, &n.glance)) {
         let Some(adapter) = neighbour.glance.adapter else { continue };
         let tally = tallies.entry(adapter).or_default();
-        match went(scene, ask.tenant, neighbour) {
+        match went(scene, tenant, neighbour) {
             Went::Well => (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity, tally.well + 1),
             Went::Unfinished => {
                 (tally.weight, tally.well) = (tally.weight + neighbour.hit.similarity / 2.0, tally.well + 1);
@@ -133,22 +133,22 @@ fn vote(
         return None;
     }
     let speaks_for = |n: &&Neighbour<'_>| {
-        n.glance.adapter == Some(adapter) && same_model(&own, &n.glance) && went(scene, ask.tenant, n) != Went::Badly
+        n.glance.adapter == Some(adapter) && same_model(&own, &n.glance) && went(scene, tenant, n) != Went::Badly
     };
     let nearest = neighbours.iter().find(speaks_for)?;
-    let session = tenant.session(&nearest.hit.session)?;
-    let adapter = active_adapter(&session.facets)?;
-    let uri = scene.adapters.get(&adapter.id).and_then(|row| row.published.as_ref()?.value.uri.clone());
+    let (id, version) = adapter;
+    let uri = scene.adapters.get(id).and_then(|row| row.published.as_ref()?.value.uri.clone());
+    let adapter = Adapter { id: Name::new(id).ok()?, version: version.and_then(|text| Name::new(text).ok()) };
     let support = Support { sessions: neighbours.len() as u32, for_it: tally.well, against };
     let share = f64::from(tally.well) / f64::from(tally.well + against);
     let transfer = Transfer {
         plan: TransferPlan::UseAdapter,
-        adapter: Some((adapter.clone(), uri)),
+        adapter: Some((adapter, uri)),
         source: nearest.hit.session.clone(),
         similarity: nearest.hit.similarity,
         context_ref: None,
         support: Some(support),
-        consent: scope(&session.facets),
+        consent: nearest.glance.scope,
         prefix: None,
     };
     let score = rate(scene, asking, &nearest.glance, nearest.hit.similarity, Some(share));
@@ -157,22 +157,21 @@ fn vote(
 
 /// The best neighbour whose context is worth referring to: one with turns, that the asking session neither
 /// takes up already nor was spawned by.
-fn refer(tenant: &Tenant, ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
+fn refer(ask: &Ask<'_>, asking: &Session, neighbours: &[Neighbour<'_>]) -> Option<Candidate> {
     let parent = asking.facets.parent.as_ref().and_then(|r| r.value.as_ref());
     let worth = |n: &&Neighbour<'_>| {
         let known = takes_up(asking, &n.hit.session) || [parent, ask.except].contains(&Some(&n.hit.session));
         n.glance.turn_count > 0 && !known
     };
     let nearest = neighbours.iter().find(worth)?;
-    let Session { facets, .. } = &*tenant.session(&nearest.hit.session)?;
     let transfer = Transfer {
         plan: TransferPlan::ReferContext,
         adapter: None,
         source: nearest.hit.session.clone(),
         similarity: nearest.hit.similarity,
-        context_ref: facets.context_ref.as_ref().and_then(|r| r.value.clone()),
+        context_ref: nearest.glance.context_ref.and_then(|text| Name::new(text).ok()),
         support: None,
-        consent: scope(facets),
+        consent: nearest.glance.scope,
         prefix: None,
     };
     Some(Candidate { transfer, score: nearest.score, until: None })

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Hashes, Moment, Text, VectorBytes};
-use crate::engine::positional::records;
+use crate::engine::positional::{Malformed, Positional, Reader, records};
 
 /// A copy as producers send it: with the chain it covers.
 pub type EventKvCopy<'a> = KvCopy<Text<'a>, Prefix<'a>>;
@@ -12,6 +12,12 @@ pub type EventKvCopy<'a> = KvCopy<Text<'a>, Prefix<'a>>;
 /// The chain of the copies we publish: they never repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NoPrefix {}
+
+impl Positional<'_> for NoPrefix {
+    fn read(_: &mut Reader<'_>) -> Result<NoPrefix, Malformed> {
+        Err(Malformed)
+    }
+}
 
 records! {
     /// An adapter and the version of its content.
