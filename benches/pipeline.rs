@@ -17,6 +17,8 @@ mod instance;
 #[path = "pipeline_bench/latency.rs"]
 mod latency;
 mod load;
+#[path = "pipeline_bench/memory.rs"]
+mod memory;
 #[path = "pipeline_bench/picture.rs"]
 mod picture;
 #[path = "pipeline_bench/stage.rs"]
@@ -93,6 +95,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == copy::ROLE) {
         return copy::run(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|first| first == memory::ROLE) {
+        return memory::touch(&arguments[1..]);
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let plan = if quick { QUICK } else { WHOLE };
@@ -216,7 +221,9 @@ fn latency(brokers: &str, plan: &Plan, most: Option<f64>) -> Value {
 
 /// Restore, memory and the cost of an event by the number of sessions, of which none has a suggestion open.
 fn sizes(brokers: &str, plan: &Plan) -> Value {
-    println!("\n  sessions   us of CPU an event   events/s   bytes a session   ready after s   restored/s   stolen %");
+    println!(
+        "\n  sessions   us of CPU an event   events/s   bytes a session   ready after s   restored/s   with memory at hand   stolen %"
+    );
     let settings = stage::settings(brokers, "empty", None);
     Service::start(&settings).ready_and_stop();
     // Started again, as those that restore.
@@ -236,10 +243,12 @@ fn sizes(brokers: &str, plan: &Plan) -> Value {
         // Started anew, so that nothing of the first turns is left in what it uses.
         let (ready_s, used) = Service::start(&settings).ready_and_stop();
         let bytes = (used.now_mib - idle.now_mib) * (1 << 20) as f64 / sessions as f64;
-        let restored = sessions as f64 / (ready_s - empty_s);
+        let restored = |ready_s: f64| sessions as f64 / (ready_s - empty_s);
 
-        // Once more, to go on when all is restored.
-        let service = Service::start_ready(&settings);
+        // Once more, with memory that was in use a moment ago, to go on when all is restored.
+        memory::hand_out(used.now_mib as usize + 256);
+        let (service, again_s) = Service::start_ready(&settings);
+        let (restored, again) = (restored(ready_s), restored(again_s));
         let more = (0..plan.more).map(|n| (n * 7 % sessions, 2 + n / sessions));
         let pace = std::thread::scope(|scope| {
             scope.spawn(|| stage::produce(brokers, input, "none", more));
@@ -249,12 +258,13 @@ fn sizes(brokers: &str, plan: &Plan) -> Value {
         service.stop();
         let Pace { events_per_s, cpu_us_an_event, stolen, .. } = pace;
         println!(
-            "{sessions:>10} {cpu_us_an_event:>20.1} {events_per_s:>10.0} {bytes:>17.0} {ready_s:>15.2} {restored:>12.0} {stolen:>10.0}"
+            "{sessions:>10} {cpu_us_an_event:>20.1} {events_per_s:>10.0} {bytes:>17.0} {ready_s:>15.2} {restored:>12.0} {again:>21.0} {stolen:>10.0}"
         );
         stage::drop_outputs(brokers, &settings);
         json!({
             "sessions": sessions, "events": done, "cpu_us_an_event": cpu_us_an_event, "events_per_s": events_per_s,
             "bytes_a_session": bytes, "ready_s": ready_s, "ready_empty_s": empty_s, "restored_per_s": restored,
+            "ready_at_hand_s": again_s, "restored_at_hand_per_s": again,
         })
     });
     measured.collect()

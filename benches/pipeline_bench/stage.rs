@@ -99,11 +99,11 @@ impl Service {
         Service { instance, port, started }
     }
 
-    /// The same, and waits until it is ready.
-    pub fn start_ready(settings: &RuntimeSettings) -> Service {
+    /// The same, and waits until it is ready; seconds until then.
+    pub fn start_ready(settings: &RuntimeSettings) -> (Service, f64) {
         let mut service = Service::start(settings);
-        service.ready();
-        service
+        let ready = service.ready();
+        (service, ready)
     }
 
     /// Waits until it says it is ready; seconds since its start.
