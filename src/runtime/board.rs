@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::eraser::Eraser;
 use super::feed::Feed;
 use super::waiting::Waiters;
 use crate::engine::{Endings, Engine, Notice};
@@ -61,6 +62,8 @@ pub(super) struct Board {
     pub stopping: AtomicBool,
     /// Published suggestions.
     pub feed: Feed,
+    /// Writes erasures.
+    pub eraser: Option<Eraser>,
 }
 
 /// A panic while holding one of these locks leaves whole values behind: each write is one assignment, and
@@ -172,6 +175,7 @@ impl Board {
             joined: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             feed: Feed::default(),
+            eraser: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod batch;
 mod board;
+mod eraser;
 mod fail_points;
 mod feed;
 mod fold;

@@ -9,9 +9,13 @@ use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
     RecoveryQuery, SearchQuery, Sought, Told,
 };
-use crate::http::port::{Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use crate::http::port::{
+    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionPhase, PartitionStatus, QueryError,
+    QueryPort,
+};
+use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
-use crate::model::position::{PartitionId, Position};
+use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 
@@ -114,6 +118,29 @@ impl QueryPort for Board {
                 let stands = Answer::of(&read(&engine), slot.input_end(), ());
                 let behind = stands.as_of.offset < offset;
                 Ok(behind.then(|| Behind { stands, passing: Box::pin(passing) }))
+            }
+            Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
+            Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
+        }
+    }
+
+    fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        let eraser = self.eraser.as_ref().ok_or_else(|| NotWritten("there is no input".to_owned()))?;
+        eraser.erase(erasure)
+    }
+
+    fn left(
+        &self,
+        partition: PartitionId,
+        tenant: &TenantId,
+        scope: &ErasureScope,
+    ) -> Result<Answer<Left>, QueryError> {
+        let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
+        match slot.phase() {
+            Phase::Running(engine) => {
+                let engine = read(&engine);
+                let left = Left { remains: engine.remains(tenant, scope), committed: slot.next_offset() };
+                Ok(Answer::of(&engine, slot.input_end(), left))
             }
             Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
             Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),

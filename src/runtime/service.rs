@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 use super::board::Board;
+use super::eraser::Eraser;
 use super::fail_points;
 use super::last_words::End;
 use super::orphans::{self, Asked};
@@ -114,7 +115,10 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
     fail_points::arm(&mut settings.engine);
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
-    let board = Arc::new(Board::new(ready.partition_count, count));
+    let (kafka, input) = (settings.kafka.clone(), settings.topics.events.clone());
+    let mut board = Board::new(ready.partition_count, count);
+    board.eraser = Some(Eraser::new(kafka, input, ready.partition_count));
+    let board = Arc::new(board);
     let stop = Arc::new(Stop::new(count));
     let shared = Arc::new(Shared {
         settings,

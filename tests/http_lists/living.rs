@@ -8,7 +8,10 @@ use rekindle::engine::{
     OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::HttpServer;
-use rekindle::http::port::{Answer, Behind, Embedding, FeedItem, PartitionStatus, QueryError, QueryPort};
+use rekindle::http::port::{
+    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionStatus, QueryError, QueryPort,
+};
+use rekindle::model::event::ErasureScope;
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
@@ -169,6 +172,15 @@ impl QueryPort for Living {
 
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         self.answer(|engine| engine.recovery(query))
+    }
+
+    fn erase(&self, _: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        // Its one partition is fed by hand.
+        Ok(vec![self.held().0.next_offset().unwrap_or_default()])
+    }
+
+    fn left(&self, _: PartitionId, tenant: &TenantId, scope: &ErasureScope) -> Result<Answer<Left>, QueryError> {
+        self.answer(|engine| Some(Left { remains: engine.remains(tenant, scope), committed: engine.next_offset() }))
     }
 
     fn feed(&self, _: u64) -> Vec<(u64, FeedItem)> {
