@@ -13,8 +13,8 @@ use rekindle::engine::{
     PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::port::{
-    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionPhase, PartitionStatus, QueryError,
-    QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
 use rekindle::http::{Mode, router};
 use rekindle::model::event::ErasureScope;
@@ -178,6 +178,10 @@ impl QueryPort for Port {
 
     fn erase(&self, _: &Erasure) -> Result<Vec<Offset>, NotWritten> {
         Ok(vec![Offset(1); PARTITIONS as usize])
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        Ok(Vec::new())
     }
 
     fn left(&self, _: PartitionId, tenant: &TenantId, scope: &ErasureScope) -> Result<Answer<Left>, QueryError> {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::erasure_id::{self, Written};
 use super::fields::Fields;
-use super::port::{Answer, Erasure, Left, NotWritten, QueryError};
+use super::port::{Answer, Erasure, KeptBy, Left, NotWritten, QueryError};
 use super::problem::{Place, Problem};
 use super::queries::{self, Parameters, not_found};
 use super::seen::Seen;
@@ -27,7 +27,7 @@ use crate::model::time::{EventTime, Millis};
 /// Fields that are known, and the words of scopes.
 const FIELDS: [&str; 3] = ["scope", "id", "request_id"];
 const SCOPES: [&str; 3] = ["session", "user", "tenant"];
-const PARAMETERS: [&str; 2] = ["at_least", "wait_ms"];
+const PARAMETERS: [&str; 3] = ["include", "at_least", "wait_ms"];
 const UNKNOWN: &str = "no such erasure";
 
 /// `POST /v1/tenants/{tenant}/erasures`: writes one, and says where.
@@ -46,12 +46,7 @@ pub(super) async fn ask(
     let erasure = erasure(tenant, Fields::of_body(&json_body(&headers, body)?)?)?;
     let port = seen.writer(&erasure.tenant).map_err(not_found("no such tenant"))?;
     let asked = erasure.clone();
-    let write = move || port.erase(&asked);
-    let written = match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => runtime.spawn_blocking(write).await.unwrap_or_else(|_| Err(ended())),
-        // A server of somebody's own, on another runtime.
-        Err(_) => write(),
-    };
+    let written = aside(move || port.erase(&asked)).await.unwrap_or_else(|| Err(ended()));
     let offsets = written.map_err(|fault| Problem::unavailable(fault.to_string()))?;
     let places = places(&offsets).map(|(partition, offset)| json!({"partition": partition.0, "offset": offset.0}));
     let places: Vec<Value> = places.collect();
@@ -71,9 +66,14 @@ pub(super) async fn status(
 ) -> Result<Json<Value>, Problem> {
     let Path((tenant, id)) = path.map_err(queries::bad_path)?;
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
-    let at_least = queries::parameters(query)?.only(&PARAMETERS)?.at_least()?;
+    let mut parameters = queries::parameters(query)?.only(&PARAMETERS)?;
+    let include = parameters.text("include")?;
+    if !matches!(include.as_deref(), None | Some("topics")) {
+        return Err(Problem::field("include", "must be topics"));
+    }
+    let at_least = parameters.at_least()?;
     let missing = || not_found(UNKNOWN)(QueryError::NotFound);
-    drop(seen.writer(&tenant).map_err(not_found(UNKNOWN))?);
+    let port = seen.writer(&tenant).map_err(not_found(UNKNOWN))?;
     let written = Written::of_id(&tenant, &id).ok_or_else(missing)?;
     seen.until(&tenant, at_least).await?;
     let mut overall = Stand::Done;
@@ -94,8 +94,33 @@ pub(super) async fn status(
         overall = overall.max(stand);
         told.push(one);
     }
-    Ok(Json(json!({"erasure_id": id, "scope": written.scope.label(), "occurred_at": written.occurred_at.0,
-        "state": overall.label(), "partitions": told})))
+    let mut answer = json!({"erasure_id": id, "scope": written.scope.label(), "occurred_at": written.occurred_at.0,
+        "state": overall.label(), "partitions": told});
+    if include.is_some() {
+        let done_at = (overall == Stand::Done).then(now);
+        let kept = aside(move || port.kept()).await.unwrap_or_else(|| Err("the attempt ended early".to_owned()));
+        let kept = kept.map_err(|fault| Problem::unavailable(format!("the topics cannot be described: {fault}")))?;
+        answer["topics"] = kept.iter().map(|kept| topic(kept, done_at)).collect();
+    }
+    Ok(Json(answer))
+}
+
+/// How long a topic keeps what is erased; and until when, if that is known to be written no more.
+fn topic(KeptBy { topic, policy, gone_within }: &KeptBy, done_at: Option<EventTime>) -> Value {
+    let within = gone_within.as_ref().ok().copied();
+    let reason = match (gone_within, done_at) {
+        (Err(reason), _) => Some(reason.as_str()),
+        (Ok(_), None) => Some("the erasure is not done"),
+        (Ok(_), Some(_)) => None,
+    };
+    let gone_by = done_at.zip(within).map(|(at, within)| at.plus(within).0);
+    json!({"topic": topic, "cleanup_policy": policy, "gone_within_ms": within.map(|within| within.0),
+        "gone_by": gone_by, "reason": reason})
+}
+
+fn now() -> EventTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How far an erasure has come in a partition. Of several the greatest counts.
@@ -158,6 +183,15 @@ fn describe(one: &mut Value, answer: &Answer<Left>, offset: Offset) {
     one["lag"] = lag;
 }
 
+/// Runs what blocks where it holds up nobody; `None` if it ended early.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.spawn_blocking(work).await.ok(),
+        // A server of somebody's own, on another runtime.
+        Err(_) => Some(work()),
+    }
+}
+
 fn ended() -> NotWritten {
     NotWritten("the attempt ended early".to_owned())
 }
@@ -181,8 +215,7 @@ fn erasure(tenant: TenantId, fields: Fields) -> Result<Erasure, Problem> {
         None => Problem::field("id", format!("is required with scope {word}")),
         Some(_) => Problem::field("id", "must be left out with scope tenant: the path names the tenant"),
     })?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let occurred_at = EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let occurred_at = now();
     let request = request.map_or_else(|| occurred_at.to_string(), |id| id.as_str().to_owned());
     let event_id = event_id(&tenant, &scope, &request).map_err(|fault| Problem::field("request_id", fault))?;
     Ok(Erasure { tenant, scope, event_id, occurred_at })

@@ -12,7 +12,7 @@ use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
-use crate::model::time::EventTime;
+use crate::model::time::{EventTime, Millis};
 use crate::model::vector::UnitVector;
 
 /// What a partition of this process is doing.
@@ -120,6 +120,17 @@ pub struct Left {
     pub committed: Option<Offset>,
 }
 
+/// How long a topic keeps erased bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBy {
+    /// The topic.
+    pub topic: String,
+    /// Its `cleanup.policy`.
+    pub policy: String,
+    /// When they are gone at the latest, from the last write on; or why that never is so.
+    pub gone_within: Result<Millis, String>,
+}
+
 /// A suggestion as the live page shows it: its JSON form, and its publication status.
 #[derive(Debug, Clone)]
 pub struct FeedItem {
@@ -164,6 +175,8 @@ pub trait QueryPort: Send + Sync + 'static {
     /// Writes an erasure to every partition of the input, and says where: in the order of partitions, from 0 on. Blocks
     /// for seconds if the brokers are slow: not for a thread that others wait for.
     fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten>;
+    /// How long each topic keeps erased bytes. Blocks as [`QueryPort::erase`] does. Errors: what the brokers say.
+    fn kept(&self) -> Result<Vec<KeptBy>, String>;
     /// What a partition holds of a subject. Faults: it is not running here.
     fn left(&self, partition: PartitionId, tenant: &TenantId, scope: &ErasureScope)
     -> Result<Answer<Left>, QueryError>;

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::eraser::Eraser;
 use super::feed::Feed;
+use super::kept::Kept;
 use super::waiting::Waiters;
 use crate::engine::{Endings, Engine, Notice};
 use crate::model::position::{Offset, PartitionId};
@@ -64,6 +65,8 @@ pub(super) struct Board {
     pub feed: Feed,
     /// Writes erasures.
     pub eraser: Option<Eraser>,
+    /// What topics keep.
+    pub kept: Option<Kept>,
 }
 
 /// A panic while holding one of these locks leaves whole values behind: each write is one assignment, and
@@ -176,6 +179,7 @@ impl Board {
             stopping: AtomicBool::new(false),
             feed: Feed::default(),
             eraser: None,
+            kept: None,
         }
     }
 

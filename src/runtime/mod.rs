@@ -9,6 +9,7 @@ mod fold;
 mod forgotten;
 mod framing;
 mod generations;
+mod kept;
 mod last_words;
 mod orphans;
 mod owned;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::board::{Board, Phase, RebuildView, Slot, read};
+use super::kept::Kept;
 use crate::engine::validate::murmur2;
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
     RecoveryQuery, SearchQuery, Sought, Told,
 };
 use crate::http::port::{
-    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionPhase, PartitionStatus, QueryError,
-    QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
 use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
@@ -127,6 +128,10 @@ impl QueryPort for Board {
     fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
         let eraser = self.eraser.as_ref().ok_or_else(|| NotWritten("there is no input".to_owned()))?;
         eraser.erase(erasure)
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        self.kept.as_ref().map_or_else(|| Ok(Vec::new()), Kept::topics)
     }
 
     fn left(

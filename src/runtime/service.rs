@@ -11,6 +11,7 @@ use rdkafka::error::KafkaError;
 use super::board::Board;
 use super::eraser::Eraser;
 use super::fail_points;
+use super::kept::Kept;
 use super::last_words::End;
 use super::orphans::{self, Asked};
 use super::preflight::{self, StartError};
@@ -115,9 +116,10 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
     fail_points::arm(&mut settings.engine);
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
-    let (kafka, input) = (settings.kafka.clone(), settings.topics.events.clone());
+    let (kafka, topics) = (settings.kafka.clone(), settings.topics.clone());
     let mut board = Board::new(ready.partition_count, count);
-    board.eraser = Some(Eraser::new(kafka, input, ready.partition_count));
+    board.eraser = Some(Eraser::new(kafka.clone(), topics.events.clone(), ready.partition_count));
+    board.kept = Some(Kept::new(kafka, topics));
     let board = Arc::new(board);
     let stop = Arc::new(Stop::new(count));
     let shared = Arc::new(Shared {

@@ -142,3 +142,20 @@ fn an_erasure_stands_where_its_partitions_stand() {
     }
     assert_eq!(stands(Double::default())["state"], "refused", "folded, and yet there is no marker");
 }
+
+#[test]
+fn topics_tell_how_long_they_keep_what_is_erased() {
+    let server = serve(&with_keys(), erased());
+    let id = erase(&server, "acme", ADMIN, &of_user()).json()["erasure_id"].as_str().expect("an id").to_owned();
+    let path = format!("/v1/tenants/acme/erasures/{id}");
+    assert_eq!(get(&server, &path, ACME).json().get("topics"), None);
+    get(&server, &format!("{path}?include=all"), ACME).is_problem(400, "must be topics");
+    let topics = get(&server, &format!("{path}?include=topics"), ACME).json()["topics"].clone();
+    let told = |topic, policy, within, reason| json!({"topic": topic, "cleanup_policy": policy, "gone_within_ms": within, "gone_by": null, "reason": reason});
+    let within = Some(5);
+    let expected = json!([
+        told("states", "compact", within, "the erasure is not done"),
+        told("events", "delete", None, "retention.ms is -1"),
+    ]);
+    assert_eq!(topics, expected);
+}

@@ -9,8 +9,8 @@ use rekindle::engine::{
     PrefixQuery, RecoveryQuery, Remains, SearchHit, SearchQuery, Told,
 };
 use rekindle::http::port::{
-    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionPhase, PartitionStatus, QueryError,
-    QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
 use rekindle::http::settings::HttpSettings;
 use rekindle::http::{HttpServer, Mode, ServeError, serve};
@@ -145,6 +145,16 @@ impl QueryPort for Double {
         }
         self.erased.lock().expect("no test panics here").push(erasure.clone());
         Ok((0..i64::from(PARTITIONS)).map(|partition| Offset(AS_OF.offset.0 + partition - 1)).collect())
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        let kept = |topic: &str, policy: &str, gone_within| KeptBy {
+            topic: topic.to_owned(),
+            policy: policy.to_owned(),
+            gone_within,
+        };
+        let never = Err("retention.ms is -1".to_owned());
+        Ok(vec![kept("states", "compact", Ok(Millis(5))), kept("events", "delete", never)])
     }
 
     fn left(&self, partition: PartitionId, _: &TenantId, _: &ErasureScope) -> Result<Answer<Left>, QueryError> {

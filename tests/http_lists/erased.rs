@@ -68,6 +68,9 @@ fn what_is_left_of_a_subject_is_told_before_and_after_it_is_erased() {
         assert!(open >= sessions, "{scope}: {open} suggestions to it or drawn from it");
         living.feed(&[event]);
         assert_eq!(stands(&server, &id), (json!("done"), json!(true), [0; 5]), "{scope}");
+        let topics = get(&server, &format!("/v1/tenants/acme/erasures/{id}?include=topics")).json()["topics"].clone();
+        let gone_by = topics[0]["gone_by"].as_i64().expect("an instant") - BASE;
+        assert!((at..=now() + 5).contains(&gone_by) && topics[0]["reason"] == Value::Null, "{topics}");
         let kept = if scope == "tenant" { 404 } else { 200 };
         assert_eq!(get(&server, "/v1/tenants/acme/sessions/s-3").status, kept, "{scope}");
         assert_eq!(get(&server, "/v1/tenants/acme/sessions/s-1").status, 404, "{scope}");

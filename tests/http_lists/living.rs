@@ -9,13 +9,14 @@ use rekindle::engine::{
 };
 use rekindle::http::HttpServer;
 use rekindle::http::port::{
-    Answer, Behind, Embedding, Erasure, FeedItem, Left, NotWritten, PartitionStatus, QueryError, QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionStatus, QueryError, QueryPort,
 };
 use rekindle::model::event::ErasureScope;
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::suggestion::Suggestion;
+use rekindle::model::time::Millis;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -177,6 +178,11 @@ impl QueryPort for Living {
     fn erase(&self, _: &Erasure) -> Result<Vec<Offset>, NotWritten> {
         // Its one partition is fed by hand.
         Ok(vec![self.held().0.next_offset().unwrap_or_default()])
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        let (topic, policy) = ("states".to_owned(), "compact".to_owned());
+        Ok(vec![KeptBy { topic, policy, gone_within: Ok(Millis(5)) }])
     }
 
     fn left(&self, _: PartitionId, tenant: &TenantId, scope: &ErasureScope) -> Result<Answer<Left>, QueryError> {
