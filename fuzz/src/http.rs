@@ -13,11 +13,13 @@ use rekindle::engine::{
     PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::port::{
-    Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
 use rekindle::http::{Mode, router};
+use rekindle::model::event::ErasureScope;
 use rekindle::model::ids::{SessionId, SuggestionId, TenantId};
-use rekindle::model::position::{Offset, Position};
+use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::suggestion::Suggestion;
 use rekindle::telemetry::Metrics;
@@ -172,6 +174,20 @@ impl QueryPort for Port {
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         let engine = self.engine();
         answer(&engine, engine.recovery(query))
+    }
+
+    fn erase(&self, _: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        Ok(vec![Offset(1); PARTITIONS as usize])
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        Ok(Vec::new())
+    }
+
+    fn left(&self, _: PartitionId, tenant: &TenantId, scope: &ErasureScope) -> Result<Answer<Left>, QueryError> {
+        let engine = self.engine();
+        let left = Left { remains: engine.remains(tenant, scope), committed: engine.next_offset() };
+        answer(&engine, Some(left))
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {

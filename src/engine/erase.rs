@@ -116,6 +116,7 @@ impl Engine {
             return;
         }
         let Some(grave) = self.graves.remove(&(tenant.clone(), id.clone())) else { return };
+        self.buried_at = Some(step.position.offset);
         let revoked = Publication::Revoked(RevokeReason::Erased);
         for suggestion in &grave.open {
             self.publish(step, suggestion, &revoked);

@@ -42,6 +42,7 @@ pub mod process;
 mod queries;
 pub mod query;
 pub mod record;
+mod remains;
 pub mod restore;
 mod restore_error;
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub use query::{
     SearchHit, SearchQuery, Sought, Weighed,
 };
 pub use record::{Record, WriterSchema};
+pub use remains::Remains;
 pub use restore::{Restoring, StateTopic};
 pub use restore_error::RestoreError;
 pub use settings::{EngineSettings, OutputFormat};

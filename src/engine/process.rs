@@ -44,6 +44,8 @@ pub struct Engine {
     pub(super) marker_deadlines: BTreeSet<(EventTime, BookKey)>,
     pub(super) graves: HashMap<(TenantId, SessionId), Grave>,
     pub(super) work: BTreeMap<(Offset, u32), WorkChunk>,
+    /// The record with which an erased session was tombstoned last. Only told to who asks.
+    pub(super) buried_at: Option<Offset>,
     pub(super) limits: Limits,
     pub(super) ledger: Ledger,
     pub(super) stream_time: EventTime,
@@ -79,6 +81,7 @@ impl Engine {
             marker_deadlines: BTreeSet::new(),
             graves: HashMap::new(),
             work: BTreeMap::new(),
+            buried_at: None,
             limits: Limits::default(),
             ledger: Ledger::default(),
             stream_time: EventTime::MIN,

@@ -6,6 +6,8 @@ mod audit;
 pub mod auth;
 mod connections;
 mod cursor;
+mod erasure_id;
+mod erasures;
 mod fields;
 mod freshness;
 mod gate;

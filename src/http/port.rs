@@ -5,13 +5,14 @@ use std::pin::Pin;
 
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
-    RecoveryQuery, SearchQuery, Told,
+    RecoveryQuery, Remains, SearchQuery, Told,
 };
-use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
+use crate::model::event::ErasureScope;
+use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
-use crate::model::time::EventTime;
+use crate::model::time::{EventTime, Millis};
 use crate::model::vector::UnitVector;
 
 /// What a partition of this process is doing.
@@ -92,6 +93,44 @@ pub enum QueryError {
     Stopped(PartitionId, String),
 }
 
+/// An erasure that is to be written to the input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Erasure {
+    /// Whose subject.
+    pub tenant: TenantId,
+    /// The subject.
+    pub scope: ErasureScope,
+    /// Its id.
+    pub event_id: EventId,
+    /// When it was asked for.
+    pub occurred_at: EventTime,
+}
+
+/// An erasure is not, or not for certain, in every partition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the erasure could not be written to every partition of the input ({0}); ask again")]
+pub struct NotWritten(pub String);
+
+/// What a partition of this process knows of an erased subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    /// What its engine holds.
+    pub remains: Remains,
+    /// The next input offset as far as everything is committed.
+    pub committed: Option<Offset>,
+}
+
+/// How long a topic keeps erased bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBy {
+    /// The topic.
+    pub topic: String,
+    /// Its `cleanup.policy`.
+    pub policy: String,
+    /// When they are gone at the latest, from the last write on; or why that never is so.
+    pub gone_within: Result<Millis, String>,
+}
+
 /// A suggestion as the live page shows it: its JSON form, and its publication status.
 #[derive(Debug, Clone)]
 pub struct FeedItem {
@@ -103,7 +142,7 @@ pub struct FeedItem {
     pub latency_ms: Option<f64>,
 }
 
-/// What HTTP may ask. Calls are short and do not block on I/O.
+/// What HTTP may ask. Calls are short and do not block on I/O, unless they say so.
 pub trait QueryPort: Send + Sync + 'static {
     /// Whether every worker has joined its group and no owned partition is restoring, rebuilding or failed.
     fn ready(&self) -> Result<(), String>;
@@ -133,6 +172,14 @@ pub trait QueryPort: Send + Sync + 'static {
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError>;
     /// Whether a partition has yet to fold a record. Faults: it is not running here.
     fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError>;
+    /// Writes an erasure to every partition of the input, and says where: in the order of partitions, from 0 on. Blocks
+    /// for seconds if the brokers are slow: not for a thread that others wait for.
+    fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten>;
+    /// How long each topic keeps erased bytes. Blocks as [`QueryPort::erase`] does. Errors: what the brokers say.
+    fn kept(&self) -> Result<Vec<KeptBy>, String>;
+    /// What a partition holds of a subject. Faults: it is not running here.
+    fn left(&self, partition: PartitionId, tenant: &TenantId, scope: &ErasureScope)
+    -> Result<Answer<Left>, QueryError>;
     /// The newest published suggestions after number `after`, oldest first, with their numbers.
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)>;
 }

@@ -9,11 +9,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::auth::Role::Read;
+use super::auth::Role::{Admin, Read};
 use super::gate::{Gate, count, identify};
 use super::problem::Problem;
 use super::server::App;
-use super::{health, lists, live, queries, suggestions};
+use super::{erasures, health, lists, live, queries, suggestions};
 
 /// Largest request body in bytes, inclusive.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -42,7 +42,9 @@ pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: b
         .route("/v1/tenants/{tenant}/users/{user}/sessions", needs_read(get(lists::history)))
         .route("/v1/tenants/{tenant}/search", needs_read(post(lists::search)))
         .route("/v1/tenants/{tenant}/prefix-match", needs_read(post(lists::prefix_match)))
-        .route("/v1/tenants/{tenant}/recovery", needs_read(post(queries::recovery)));
+        .route("/v1/tenants/{tenant}/recovery", needs_read(post(queries::recovery)))
+        .route("/v1/tenants/{tenant}/erasures", gate.needs(Admin, post(erasures::ask)))
+        .route("/v1/tenants/{tenant}/erasures/{erasure}", needs_read(get(erasures::status)));
     let router = assemble(open, known, gate).with_state(app);
     if loopback { router.layer(middleware::from_fn(only_local_names)) } else { router }
 }

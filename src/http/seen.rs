@@ -9,14 +9,16 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::auth::{Grant, Tenants};
-use super::port::{Answer, Embedding, FeedItem, QueryError, QueryPort};
+use super::port::{Answer, Embedding, FeedItem, Left, QueryError, QueryPort};
 use super::problem::Problem;
 use super::server::App;
 use crate::engine::{
     Blocks, ChainOf, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery,
     Told,
 };
+use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
+use crate::model::position::PartitionId;
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 use crate::telemetry::{Metrics, Refusal};
@@ -96,6 +98,20 @@ impl Seen {
 
     pub fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         self.of(&query.tenant)?.recovery(query)
+    }
+
+    /// The port, to write to.
+    pub fn writer(&self, tenant: &TenantId) -> Result<Arc<dyn QueryPort>, QueryError> {
+        self.of(tenant).map(|_| Arc::clone(&self.port))
+    }
+
+    pub fn left(
+        &self,
+        partition: PartitionId,
+        tenant: &TenantId,
+        scope: &ErasureScope,
+    ) -> Result<Answer<Left>, QueryError> {
+        self.of(tenant)?.left(partition, tenant, scope)
     }
 
     /// The newest suggestions after a number, of the tenants that may be seen, and the number of the newest of all.

@@ -52,6 +52,8 @@ pub(super) struct App {
     pub metrics: Arc<Metrics>,
     pub engine: Arc<EngineSettings>,
     pub mode: Mode,
+    /// Whether more than reading is let through: not where whoever reaches the address may do everything.
+    pub guarded: bool,
     /// Wall clock, ms since the epoch: by it the page notices that it talks to another process.
     pub started_at: u128,
     /// The same instant, for spans.
@@ -59,9 +61,15 @@ pub(super) struct App {
 }
 
 impl App {
-    fn new(port: Arc<dyn QueryPort>, metrics: Arc<Metrics>, engine: Arc<EngineSettings>, mode: Mode) -> App {
+    fn new(
+        port: Arc<dyn QueryPort>,
+        metrics: Arc<Metrics>,
+        engine: Arc<EngineSettings>,
+        mode: Mode,
+        guarded: bool,
+    ) -> App {
         let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-        App { port, metrics, engine, mode, started_at, started: Instant::now() }
+        App { port, metrics, engine, mode, guarded, started_at, started: Instant::now() }
     }
 }
 
@@ -139,7 +147,8 @@ impl Prepared {
         // Who needs a token cannot borrow a visitor's browser: a proxy may bring any name then.
         let local_names = address.ip().is_loopback() && !settings.auth.required();
         let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
-        let app = App::new(port, Arc::clone(&metrics), engine, mode);
+        let guarded = is_guarded(&settings, address.ip());
+        let app = App::new(port, Arc::clone(&metrics), engine, mode, guarded);
         let patience = settings.limits.head;
         let listen = Listen {
             router: routes(app, &gate, settings.open_metrics, local_names),
@@ -161,12 +170,17 @@ impl Prepared {
     }
 }
 
+/// Whether who reaches an address is this machine, or has to show who it is.
+fn is_guarded(settings: &HttpSettings, address: IpAddr) -> bool {
+    let certificates = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    address.is_loopback() || settings.auth.required() || certificates
+}
+
 /// What deserves a word of an address that others reach, where it is not guarded as it could be.
 fn exposure(settings: &HttpSettings, address: IpAddr) -> Option<&'static str> {
-    let certificates = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     if address.is_loopback() {
         None
-    } else if !settings.auth.required() && !certificates {
+    } else if !is_guarded(settings, address) {
         Some("whoever reaches this address may read every tenant: there is no access control (http.allow_remote)")
     } else if settings.tls.is_none() {
         Some("tokens come unencrypted, since http.tls is not set: let only a proxy that speaks TLS reach this address")
@@ -177,7 +191,7 @@ fn exposure(settings: &HttpSettings, address: IpAddr) -> Option<&'static str> {
 
 /// The edge's resources without a socket, for a server of one's own: without access control, and without limits but
 /// that of a body. `engine`: the settings by which embeddings in queries are checked; `loopback`: answer to names of
-/// this machine only, as behind a loopback address one must.
+/// this machine only, as behind a loopback address one must; for others this only reads.
 pub fn router(
     port: Arc<dyn QueryPort>,
     metrics: Arc<Metrics>,
@@ -186,7 +200,7 @@ pub fn router(
     loopback: bool,
 ) -> Router {
     let gate = Gate::new(Authority::none(), None, Arc::clone(&metrics));
-    routes(App::new(port, metrics, engine, mode), &gate, true, loopback)
+    routes(App::new(port, metrics, engine, mode, loopback), &gate, true, loopback)
 }
 
 #[cfg(test)]
@@ -211,6 +225,8 @@ mod tests {
             let warned = exposure(&settings, [0, 0, 0, 0].into());
             assert!(warned.is_some() == expected.is_some() && warned.unwrap_or("").contains(expected.unwrap_or("")));
             assert_eq!(exposure(&settings, [127, 0, 0, 1].into()), None);
+            assert_eq!(is_guarded(&settings, [0, 0, 0, 0].into()), expected != Some("no access control"));
+            assert!(is_guarded(&settings, [127, 0, 0, 1].into()));
         }
     }
 }

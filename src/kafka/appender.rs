@@ -1,5 +1,5 @@
 //! A plain producer: appends a record outside of any transaction, and says later what became of it. Idempotent, so that
-//! a record sent again by the client is there once. Never waits.
+//! a record sent again by the client is there once. Waits only if it is told to.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::client::{bystander_config, trace_line};
 use super::settings::KafkaSettings;
-use crate::model::position::PartitionId;
+use crate::model::position::{Offset, PartitionId};
 
 /// How long a record is tried, unless a property says otherwise.
 const MESSAGE_TIMEOUT_MS: &str = "30000";
@@ -22,6 +22,8 @@ const MESSAGE_TIMEOUT_MS: &str = "30000";
 pub struct Appended {
     /// Its partition.
     pub partition: PartitionId,
+    /// Where it is, if it is there.
+    pub offset: Offset,
     /// Why it is not there, if it is not.
     pub fault: Option<String>,
 }
@@ -47,7 +49,8 @@ impl ProducerContext for Deliveries {
             Ok(message) => (message, None),
             Err((error, message)) => (message, Some(error.to_string())),
         };
-        let appended = Appended { partition: PartitionId(message.partition()), fault };
+        let (partition, offset) = (PartitionId(message.partition()), Offset(message.offset()));
+        let appended = Appended { partition, offset, fault };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(appended);
     }
 }
@@ -76,7 +79,12 @@ impl Appender {
 
     /// What became of records since the last call. Has to be called now and then, or the client hears of nothing.
     pub fn appended(&self) -> Vec<Appended> {
-        self.inner.poll(Duration::ZERO);
+        self.appended_within(Duration::ZERO)
+    }
+
+    /// The same; waits for so long if nothing is known yet.
+    pub fn appended_within(&self, wait: Duration) -> Vec<Appended> {
+        self.inner.poll(wait);
         std::mem::take(&mut self.inner.context().0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -77,6 +77,26 @@ pub enum ErasureScope {
     Tenant,
 }
 
+impl ErasureScope {
+    /// The word for it.
+    pub fn label(&self) -> &'static str {
+        match self {
+            ErasureScope::Session(_) => "session",
+            ErasureScope::User(_) => "user",
+            ErasureScope::Tenant => "tenant",
+        }
+    }
+
+    /// The id of the session or user.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            ErasureScope::Session(session) => Some(session.as_str()),
+            ErasureScope::User(user) => Some(user.as_str()),
+            ErasureScope::Tenant => None,
+        }
+    }
+}
+
 /// What may happen to a session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionBody {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::eraser::Eraser;
 use super::feed::Feed;
+use super::kept::Kept;
 use super::waiting::Waiters;
 use crate::engine::{Endings, Engine, Notice};
 use crate::model::position::{Offset, PartitionId};
@@ -61,6 +63,10 @@ pub(super) struct Board {
     pub stopping: AtomicBool,
     /// Published suggestions.
     pub feed: Feed,
+    /// Writes erasures.
+    pub eraser: Option<Eraser>,
+    /// What topics keep.
+    pub kept: Option<Kept>,
 }
 
 /// A panic while holding one of these locks leaves whole values behind: each write is one assignment, and
@@ -172,6 +178,8 @@ impl Board {
             joined: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             feed: Feed::default(),
+            eraser: None,
+            kept: None,
         }
     }
 

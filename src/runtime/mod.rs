@@ -2,12 +2,14 @@
 
 mod batch;
 mod board;
+mod eraser;
 mod fail_points;
 mod feed;
 mod fold;
 mod forgotten;
 mod framing;
 mod generations;
+mod kept;
 mod last_words;
 mod orphans;
 mod owned;

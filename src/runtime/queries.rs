@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::board::{Board, Phase, RebuildView, Slot, read};
+use super::kept::Kept;
 use crate::engine::validate::murmur2;
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
     RecoveryQuery, SearchQuery, Sought, Told,
 };
-use crate::http::port::{Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort};
+use crate::http::port::{
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
+};
+use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
-use crate::model::position::{PartitionId, Position};
+use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 
@@ -114,6 +119,33 @@ impl QueryPort for Board {
                 let stands = Answer::of(&read(&engine), slot.input_end(), ());
                 let behind = stands.as_of.offset < offset;
                 Ok(behind.then(|| Behind { stands, passing: Box::pin(passing) }))
+            }
+            Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
+            Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
+        }
+    }
+
+    fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        let eraser = self.eraser.as_ref().ok_or_else(|| NotWritten("there is no input".to_owned()))?;
+        eraser.erase(erasure)
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        self.kept.as_ref().map_or_else(|| Ok(Vec::new()), Kept::topics)
+    }
+
+    fn left(
+        &self,
+        partition: PartitionId,
+        tenant: &TenantId,
+        scope: &ErasureScope,
+    ) -> Result<Answer<Left>, QueryError> {
+        let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
+        match slot.phase() {
+            Phase::Running(engine) => {
+                let engine = read(&engine);
+                let left = Left { remains: engine.remains(tenant, scope), committed: slot.next_offset() };
+                Ok(Answer::of(&engine, slot.input_end(), left))
             }
             Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
             Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),

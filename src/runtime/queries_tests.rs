@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::engine::{Effects, EngineSettings, Record};
 use crate::model::ids::UserId;
-use crate::model::position::{Offset, Position};
 
 const PARTITIONS: i32 = 4;
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 use super::board::Board;
+use super::eraser::Eraser;
 use super::fail_points;
+use super::kept::Kept;
 use super::last_words::End;
 use super::orphans::{self, Asked};
 use super::preflight::{self, StartError};
@@ -114,7 +116,11 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
     fail_points::arm(&mut settings.engine);
     let ready = preflight::check(&settings)?;
     let count = settings.workers.max(1);
-    let board = Arc::new(Board::new(ready.partition_count, count));
+    let (kafka, topics) = (settings.kafka.clone(), settings.topics.clone());
+    let mut board = Board::new(ready.partition_count, count);
+    board.eraser = Some(Eraser::new(kafka.clone(), topics.events.clone(), ready.partition_count));
+    board.kept = Some(Kept::new(kafka, topics));
+    let board = Arc::new(board);
     let stop = Arc::new(Stop::new(count));
     let shared = Arc::new(Shared {
         settings,

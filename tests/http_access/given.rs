@@ -12,6 +12,7 @@ use crate::http_double::{Double, Reply, on_loopback, serve_as};
 /// Keys by what they may.
 pub const ACME: &str = "key-of-acme";
 pub const ALL: &str = "key-of-all";
+pub const ADMIN: &str = "key-of-acmes-admin";
 
 /// Settings that ask for one of the keys.
 pub fn with_keys() -> HttpSettings {
@@ -22,6 +23,7 @@ pub fn with_keys() -> HttpSettings {
     let keys = vec![
         key(ACME, &["acme"], Some(Role::Read)),
         key(ALL, &["*"], Some(Role::Admin)),
+        key(ADMIN, &["acme"], Some(Role::Admin)),
         key("key-of-nothing", &["*"], None),
     ];
     HttpSettings { auth: AuthSettings { keys, jwt: None }, ..on_loopback() }

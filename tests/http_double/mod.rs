@@ -1,20 +1,20 @@
 //! A query port that answers from plain values, and a client that keeps what came back.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::Duration;
+mod client;
+
+use std::sync::{Arc, Mutex};
 
 use rekindle::engine::{
     Blocks, ChainOf, EngineSettings, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch,
-    PrefixQuery, RecoveryQuery, SearchHit, SearchQuery, Told,
+    PrefixQuery, RecoveryQuery, Remains, SearchHit, SearchQuery, Told,
 };
 use rekindle::http::port::{
-    Answer, Behind, Embedding, FeedItem, PartitionPhase, PartitionStatus, QueryError, QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
 use rekindle::http::settings::HttpSettings;
 use rekindle::http::{HttpServer, Mode, ServeError, serve};
-use rekindle::model::event::{ResumeRequested, TransferScope};
+use rekindle::model::event::{ErasureScope, ResumeRequested, TransferScope};
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::{SessionView, Status, TriggerKind};
@@ -23,7 +23,8 @@ use rekindle::model::suggestion::{
 };
 use rekindle::model::time::{EventTime, Millis};
 use rekindle::telemetry::Metrics;
-use serde_json::Value;
+
+pub use client::{Reply, get, post, post_with};
 
 /// Partitions of its input.
 const PARTITIONS: i32 = 4;
@@ -36,6 +37,12 @@ pub struct Double {
     /// Answers every query, if set.
     pub fault: Option<QueryError>,
     pub feed: Vec<(u64, FeedItem)>,
+    /// What was written.
+    pub erased: Arc<Mutex<Vec<Erasure>>>,
+    /// Why nothing can be written, if so.
+    pub not_written: Option<NotWritten>,
+    /// What is left in the partition that it has.
+    pub left: Remains,
 }
 
 impl Default for Double {
@@ -48,7 +55,15 @@ impl Default for Double {
             lag: Some(12),
             stats,
         };
-        Double { ready: Ok(()), partitions: vec![status], fault: None, feed: Vec::new() }
+        Double {
+            ready: Ok(()),
+            partitions: vec![status],
+            fault: None,
+            feed: Vec::new(),
+            erased: Arc::default(),
+            not_written: None,
+            left: Remains::default(),
+        }
     }
 }
 
@@ -124,6 +139,31 @@ impl QueryPort for Double {
         self.answer(suggestion(query))
     }
 
+    fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        if let Some(fault) = &self.not_written {
+            return Err(fault.clone());
+        }
+        self.erased.lock().expect("no test panics here").push(erasure.clone());
+        Ok((0..i64::from(PARTITIONS)).map(|partition| Offset(AS_OF.offset.0 + partition - 1)).collect())
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        let kept = |topic: &str, policy: &str, gone_within| KeptBy {
+            topic: topic.to_owned(),
+            policy: policy.to_owned(),
+            gone_within,
+        };
+        let never = Err("retention.ms is -1".to_owned());
+        Ok(vec![kept("states", "compact", Ok(Millis(5))), kept("events", "delete", never)])
+    }
+
+    fn left(&self, partition: PartitionId, _: &TenantId, _: &ErasureScope) -> Result<Answer<Left>, QueryError> {
+        if partition != AS_OF.partition {
+            return Err(QueryError::NotOwned(partition));
+        }
+        self.answer(Left { remains: self.left.clone(), committed: Some(Offset(AS_OF.offset.0 + 1)) })
+    }
+
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
         self.feed.iter().filter(|(n, _)| *n > after).cloned().collect()
     }
@@ -151,72 +191,6 @@ pub fn serve_as(
     engine: EngineSettings,
 ) -> Result<HttpServer, ServeError> {
     serve(settings, port, Arc::new(Metrics::new()), Arc::new(engine), Mode::Demo)
-}
-
-/// What came back.
-pub struct Reply {
-    pub status: u16,
-    head: String,
-    pub body: String,
-}
-
-impl Reply {
-    /// Sends these bytes and reads one answer.
-    pub fn raw(server: &HttpServer, request: &str) -> Reply {
-        let mut stream = TcpStream::connect(server.address()).expect("the server listens");
-        // A server that refuses a body may close while it is being sent.
-        let _ = stream.write_all(request.as_bytes());
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read timeout");
-        Reply::read(stream)
-    }
-
-    /// Reads one answer.
-    pub fn read(stream: impl Read) -> Reply {
-        let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(reader.read_line(&mut head).expect("a line of the head"), 0, "the answer ends early: {head}");
-        }
-        let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse::<usize>().ok());
-        let mut body = vec![0; length.expect("answers say how long they are")];
-        reader.read_exact(&mut body).expect("the whole body");
-        let body = String::from_utf8(body).expect("answers are UTF-8");
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
-        Reply { status, head, body }
-    }
-
-    pub fn header(&self, name: &str) -> Option<String> {
-        let lines = self.head.lines().filter_map(|l| l.split_once(": "));
-        lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()).next()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
-    }
-
-    /// Asserts a problem of this status whose detail contains `detail`.
-    pub fn is_problem(&self, status: u16, detail: &str) {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(self.header("content-type").as_deref(), Some("application/problem+json"));
-        let problem = self.json();
-        assert_eq!(problem["status"], status);
-        assert!(problem["detail"].as_str().is_some_and(|d| d.contains(detail)), "{problem} does not say {detail}");
-    }
-}
-
-pub fn get(server: &HttpServer, path: &str) -> Reply {
-    Reply::raw(server, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
-}
-
-pub fn post(server: &HttpServer, path: &str, body: &str) -> Reply {
-    post_with(server, path, "", body)
-}
-
-/// With more lines of the head, each ended.
-pub fn post_with(server: &HttpServer, path: &str, lines: &str, body: &str) -> Reply {
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}", body.len());
-    Reply::raw(server, &format!("{head}\r\n{lines}\r\n{body}"))
 }
 
 fn view(tenant: &TenantId, session: &SessionId) -> SessionView {

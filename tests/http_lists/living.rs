@@ -8,11 +8,15 @@ use rekindle::engine::{
     OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::HttpServer;
-use rekindle::http::port::{Answer, Behind, Embedding, FeedItem, PartitionStatus, QueryError, QueryPort};
+use rekindle::http::port::{
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionStatus, QueryError, QueryPort,
+};
+use rekindle::model::event::ErasureScope;
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::session::SessionView;
 use rekindle::model::suggestion::Suggestion;
+use rekindle::model::time::Millis;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -169,6 +173,20 @@ impl QueryPort for Living {
 
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
         self.answer(|engine| engine.recovery(query))
+    }
+
+    fn erase(&self, _: &Erasure) -> Result<Vec<Offset>, NotWritten> {
+        // Its one partition is fed by hand.
+        Ok(vec![self.held().0.next_offset().unwrap_or_default()])
+    }
+
+    fn kept(&self) -> Result<Vec<KeptBy>, String> {
+        let (topic, policy) = ("states".to_owned(), "compact".to_owned());
+        Ok(vec![KeptBy { topic, policy, gone_within: Ok(Millis(5)) }])
+    }
+
+    fn left(&self, _: PartitionId, tenant: &TenantId, scope: &ErasureScope) -> Result<Answer<Left>, QueryError> {
+        self.answer(|engine| Some(Left { remains: engine.remains(tenant, scope), committed: engine.next_offset() }))
     }
 
     fn feed(&self, _: u64) -> Vec<(u64, FeedItem)> {

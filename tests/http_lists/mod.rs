@@ -1,6 +1,7 @@
 //! The queries that are answered with lists: against the double, and with a real engine behind the port.
 
 mod double;
+mod erased;
 mod fresh;
 mod history;
 mod living;

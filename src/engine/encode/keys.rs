@@ -155,13 +155,8 @@ const ERASURE_HASH_DIGITS: usize = 32;
 /// What a marker keeps of the erased ids: the first 32 hexadecimal digits of SHA-256 over the scope and the
 /// ids, each preceded by its length.
 pub fn erasure_hash(tenant: &TenantId, scope: &ErasureScope) -> String {
-    let (scope, id) = match scope {
-        ErasureScope::Session(session) => ("session", session.as_str()),
-        ErasureScope::User(user) => ("user", user.as_str()),
-        ErasureScope::Tenant => ("tenant", ""),
-    };
     let mut hash = Sha256::new();
-    for part in [scope, tenant.as_str(), id] {
+    for part in [scope.label(), tenant.as_str(), scope.id().unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -30,3 +30,10 @@ pub use space::{SlotHint, SpaceIndex};
 
 /// Most results of one search.
 pub const MAX_K: usize = 1000;
+
+impl SpaceIndex {
+    /// Sessions stored that pass. The exception counts too.
+    pub fn count(&self, wanted: &Wanted<'_>) -> usize {
+        self.columns.passing(wanted).iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+}

@@ -37,7 +37,7 @@ pub struct SpaceIndex {
     rows: Rows,
     inverse_norms: Column<f64>,
     ids: Column<SessionId>,
-    columns: ColumnStore,
+    pub(super) columns: ColumnStore,
     /// There whenever more than [`EXACT`] sessions are stored.
     codes: Option<Codes>,
     slots: HashTable<u32>,

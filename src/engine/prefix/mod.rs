@@ -66,6 +66,11 @@ impl PrefixIndex {
         self.left_out.len()
     }
 
+    /// Sessions with a chain, left out or not.
+    pub fn sessions(&self) -> usize {
+        self.known.len()
+    }
+
     /// Whether a session has a chain, left out or not.
     pub fn knows(&self, session: &SessionId) -> bool {
         self.known.contains_key(session)
