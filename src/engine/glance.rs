@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::engine::fold::active_adapter;
-use crate::engine::packed::Packed;
+use crate::engine::packed::{Held, Packed};
 use crate::engine::store::{Session, Tenant};
 use crate::engine::view::{base_status, identity, scope};
 use crate::model::event::{EndReason, TransferScope};
@@ -63,13 +63,6 @@ impl Session {
     }
 }
 
-/// A session as it is held.
-#[derive(Clone, Copy)]
-enum Held<'s> {
-    Open(&'s Session),
-    AtRest(&'s Packed),
-}
-
 impl Tenant {
     /// What sessions are judged by, in the order asked; `None` for one that is not held. Memory of all is asked for
     /// before the first is looked at, so that they are waited for together.
@@ -91,12 +84,5 @@ impl Tenant {
             Held::AtRest(packed) => Packed::glance(packed),
         };
         held.into_iter().map(|held| held.map(glance)).collect()
-    }
-
-    fn held(&self, id: &SessionId) -> Option<Held<'_>> {
-        match self.sessions.get(id) {
-            Some(session) => Some(Held::Open(session)),
-            None => self.packed.get(id).map(|packed| Held::AtRest(packed)),
-        }
     }
 }

@@ -52,6 +52,15 @@ pub struct Packed {
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Packed>() <= 192);
 
+/// A session as it is held.
+#[derive(Clone, Copy)]
+pub(super) enum Held<'s> {
+    /// Open.
+    Open(&'s Session),
+    /// Packed.
+    AtRest(&'s Packed),
+}
+
 /// A session as it is seen, open or packed.
 pub enum Seen<'s> {
     /// As it is held.
@@ -135,18 +144,26 @@ impl Packed {
 impl Tenant {
     /// One session, to look at.
     pub fn session(&self, id: &SessionId) -> Option<Seen<'_>> {
+        self.held(id).map(|held| match held {
+            Held::Open(session) => Seen::Open(session),
+            Held::AtRest(packed) => Seen::Unpacked(packed.view()),
+        })
+    }
+
+    /// One session as it is held.
+    pub(super) fn held(&self, id: &SessionId) -> Option<Held<'_>> {
         match self.sessions.get(id) {
-            Some(session) => Some(Seen::Open(session)),
-            None => self.packed.get(id).map(|packed| Seen::Unpacked(packed.view())),
+            Some(session) => Some(Held::Open(session)),
+            None => self.packed.get(id).map(|packed| Held::AtRest(packed)),
         }
     }
 
     /// A session's prefix chains.
     pub fn chains(&self, id: &SessionId) -> Option<&Chains> {
-        match self.sessions.get(id) {
-            Some(session) => Some(&session.facets.prefix),
-            None => self.packed.get(id).map(|packed| packed.chains()),
-        }
+        self.held(id).map(|held| match held {
+            Held::Open(session) => &session.facets.prefix,
+            Held::AtRest(packed) => packed.chains(),
+        })
     }
 
     /// Whether there is such a session.

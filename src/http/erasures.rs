@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -233,10 +233,8 @@ fn event_id(tenant: &TenantId, scope: &ErasureScope, request: &str) -> Result<Ev
 
 /// A body that says it is JSON. Pages of other origins cannot say so without leave, and so erase nothing.
 fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    if queries::says_json(headers) != Some(true) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content-type must be application/json"));
     }
-    body.map_err(|e| Problem::new(e.status(), e.body_text()))
+    queries::whole(body)
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
@@ -14,7 +14,7 @@ use super::seen::Seen;
 use super::server::App;
 use super::{asked, cursor};
 use crate::engine::{Found, PrefixMatch, encode};
-use crate::model::ids::{TenantId, UserId};
+use crate::model::ids::UserId;
 
 /// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
 pub(super) async fn history(
@@ -22,9 +22,7 @@ pub(super) async fn history(
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let Path((tenant, user)) = path.map_err(queries::bad_path)?;
-    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
-    let user = UserId::new(&user).map_err(|e| Problem::field("user_id", e))?;
+    let (tenant, user) = queries::ids(path, "user_id", UserId::new)?;
     let mut fields = queries::parameters(query)?;
     let at_least = fields.at_least()?;
     let query = asked::history_query(tenant, user, fields)?;
@@ -88,10 +86,8 @@ pub(super) async fn prefix_match(
 
 /// A body that is JSON as far as its type says, if it says one.
 fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
-    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("application/json")) {
+    if queries::says_json(headers) == Some(false) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
     }
-    body.map_err(|e| Problem::new(e.status(), e.body_text()))
+    queries::whole(body)
 }

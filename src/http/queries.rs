@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use super::request;
 use super::seen::Seen;
 use super::server::App;
 use crate::engine::encode;
-use crate::model::ids::{SessionId, TenantId};
+use crate::model::ids::{InvalidId, SessionId, TenantId};
 use crate::model::suggestion::Publication;
 
 /// Parameters of a request, in the order in which they came.
@@ -61,8 +61,7 @@ pub(super) async fn recovery(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = tenant_id(path)?;
-    let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
-    let mut fields = Fields::of_body(&body)?;
+    let mut fields = Fields::of_body(&whole(body)?)?;
     let at_least = fields.at_least()?;
     let query = request::recovery_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -85,9 +84,18 @@ fn vector_json((space, vector): &Embedding) -> Value {
 pub(super) fn session_ids(
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<(TenantId, SessionId), Problem> {
-    let Path((tenant, session)) = path.map_err(bad_path)?;
+    ids(path, "session_id", SessionId::new)
+}
+
+/// Tenant of a path, and what comes behind it by its name.
+pub(super) fn ids<T>(
+    path: Result<Path<(String, String)>, PathRejection>,
+    name: &'static str,
+    read: fn(&str) -> Result<T, InvalidId>,
+) -> Result<(TenantId, T), Problem> {
+    let Path((tenant, id)) = path.map_err(bad_path)?;
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
-    Ok((tenant, SessionId::new(&session).map_err(|e| Problem::field("session_id", e))?))
+    Ok((tenant, read(&id).map_err(|e| Problem::field(name, e))?))
 }
 
 /// Tenant of a path.
@@ -100,6 +108,17 @@ pub(super) fn tenant_id(path: Result<Path<String>, PathRejection>) -> Result<Ten
 pub(super) fn parameters(query: Parameters) -> Result<Fields, Problem> {
     let Query(pairs) = query.map_err(|e| Problem::new(e.status(), e.body_text()))?;
     Fields::of_query(pairs)
+}
+
+/// A body, of whatever type.
+pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|e| Problem::new(e.status(), e.body_text()))
+}
+
+/// Whether a body says that it is JSON; `None` if it says nothing.
+pub(super) fn says_json(headers: &HeaderMap) -> Option<bool> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json"))
 }
 
 pub(super) fn bad_path(rejection: PathRejection) -> Problem {

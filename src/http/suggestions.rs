@@ -42,7 +42,7 @@ pub(super) async fn one(
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let (tenant, id) = ids(path)?;
+    let (tenant, id) = queries::ids(path, "suggestion_id", SuggestionId::new)?;
     let at_least = queries::parameters(query)?.only(&ONE)?.at_least()?;
     seen.until(&tenant, at_least).await?;
     let answer = seen.suggestion(&tenant, &id).map_err(not_found(UNKNOWN))?;
@@ -78,17 +78,11 @@ pub(super) async fn blocks(
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let (tenant, id) = ids(path)?;
+    let (tenant, id) = queries::ids(path, "suggestion_id", SuggestionId::new)?;
     chain(&seen, &tenant, &ChainOf::Suggestion(id), query, UNKNOWN).await
 }
 
 const UNKNOWN: &str = "no suggestion of this id is open, or known to have ended lately";
-
-fn ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(TenantId, SuggestionId), Problem> {
-    let Path((tenant, id)) = path.map_err(queries::bad_path)?;
-    let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
-    Ok((tenant, SuggestionId::new(&id).map_err(|e| Problem::field("suggestion_id", e))?))
-}
 
 /// A suggestion as it was published last.
 fn published(told: &Told) -> Value {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::board::{Board, Phase, RebuildView, Slot, read};
+use super::board::{Board, Phase, RebuildView, SharedEngine, Slot, read};
 use super::kept::Kept;
 use crate::engine::validate::murmur2;
 use crate::engine::{
@@ -114,15 +114,10 @@ impl QueryPort for Board {
         let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
         // Entered before it is looked: what is folded from here on wakes it.
         let passing = slot.waiters.wait(offset);
-        match slot.phase() {
-            Phase::Running(engine) => {
-                let stands = Answer::of(&read(&engine), slot.input_end(), ());
-                let behind = stands.as_of.offset < offset;
-                Ok(behind.then(|| Behind { stands, passing: Box::pin(passing) }))
-            }
-            Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
-            Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
-        }
+        let engine = running(partition, &slot)?;
+        let stands = Answer::of(&read(&engine), slot.input_end(), ());
+        let behind = stands.as_of.offset < offset;
+        Ok(behind.then(|| Behind { stands, passing: Box::pin(passing) }))
     }
 
     fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
@@ -141,15 +136,10 @@ impl QueryPort for Board {
         scope: &ErasureScope,
     ) -> Result<Answer<Left>, QueryError> {
         let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
-        match slot.phase() {
-            Phase::Running(engine) => {
-                let engine = read(&engine);
-                let left = Left { remains: engine.remains(tenant, scope), committed: slot.next_offset() };
-                Ok(Answer::of(&engine, slot.input_end(), left))
-            }
-            Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
-            Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
-        }
+        let engine = running(partition, &slot)?;
+        let engine = read(&engine);
+        let left = Left { remains: engine.remains(tenant, scope), committed: slot.next_offset() };
+        Ok(Answer::of(&engine, slot.input_end(), left))
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
@@ -175,15 +165,14 @@ impl Board {
         slots.sort_by_key(|(partition, _)| *partition != home);
         let mut fault = None;
         for (partition, slot) in &slots {
-            match slot.phase() {
-                Phase::Running(engine) => {
+            match running(*partition, slot) {
+                Ok(engine) => {
                     let engine = read(&engine);
                     if let Some(value) = question(&engine, slot) {
                         return Ok(Answer::of(&engine, slot.input_end(), value));
                     }
                 }
-                Phase::Restoring(share) => fault = fault.or(Some(QueryError::Restoring(*partition, share))),
-                Phase::Failed(cause) => fault = fault.or(Some(QueryError::Stopped(*partition, cause))),
+                Err(cause) => fault = fault.or(Some(cause)),
             }
         }
         let owned = slots.iter().any(|(partition, _)| *partition == home);
@@ -208,6 +197,15 @@ impl Board {
             Err(QueryError::NotFound) => self.ask(tenant, |engine| Some(question(engine))),
             answer => answer,
         }
+    }
+}
+
+/// The engine of a partition, if it folds.
+fn running(partition: PartitionId, slot: &Slot) -> Result<SharedEngine, QueryError> {
+    match slot.phase() {
+        Phase::Running(engine) => Ok(engine),
+        Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
+        Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
     }
 }
 
