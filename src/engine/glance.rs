@@ -1,8 +1,6 @@
 //! What a session is judged by as a neighbour of another one. There are many neighbours to each decision, and most are
 //! at rest, so it is read without unpacking them.
 
-use std::borrow::Cow;
-
 use crate::engine::fold::active_adapter;
 use crate::engine::packed::{Held, Packed};
 use crate::engine::store::{Session, Tenant};
@@ -25,7 +23,7 @@ pub struct Glance<'s> {
     /// Latest sign of life.
     pub last_active: Option<EventTime>,
     /// What its embeddings have in common.
-    pub topic: Cow<'s, Topic>,
+    pub topic: &'s Topic,
     /// Status without regard to idle expiry.
     pub status: Option<Status>,
     /// Why it ended, if it did and the reason is known.
@@ -52,7 +50,7 @@ impl Session {
         Glance {
             turn_count: facets.turn_count,
             last_active: facets.last_active,
-            topic: Cow::Borrowed(&book.topic),
+            topic: &book.topic,
             status: base_status(facets),
             end: facets.end.as_ref().and_then(|end| end.value),
             adapter: active_adapter(facets).map(adapter_key),
@@ -76,7 +74,7 @@ impl Tenant {
         }
         for held in held.iter().flatten() {
             if let Held::AtRest(packed) = held {
-                packed.warm();
+                packed.warm_card();
             }
         }
         let glance = |held| match held {

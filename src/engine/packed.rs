@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::ops::Deref;
 
 use crate::engine::deadlines::DueAt;
-use crate::engine::encode::{self, DecodeError};
+use crate::engine::encode::{self, DecodeError, Resting};
 use crate::engine::fold::prefix::Chains;
 use crate::engine::glance::Glance;
 use crate::engine::index::SlotHint;
@@ -40,7 +40,7 @@ pub struct Kept {
 /// A session at rest.
 #[derive(Debug, Default)]
 pub struct Packed {
-    fold: Box<[u8]>,
+    fold: Resting,
     /// Prefix chains: they have records of their own.
     pub(super) prefix: Option<Box<Chains>>,
     /// Space of its embedding.
@@ -50,7 +50,7 @@ pub struct Packed {
 
 /// There are as many as sessions, and the allocator rounds up from here to the next quarter of a power of two.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Packed>() <= 192);
+const _: () = assert!(size_of::<Packed>() <= 256);
 
 /// A session as it is held.
 #[derive(Clone, Copy)]
@@ -88,12 +88,13 @@ impl Packed {
         encode::fold(scratch, &facets, &book);
         let space = facets.context.as_ref().map(|context| context.space.clone());
         let prefix = (!facets.prefix.is_empty()).then(|| Box::new(facets.prefix));
-        Packed { fold: (&scratch[..]).into(), prefix, space, kept }
+        let fold = Resting::new(scratch).unwrap_or_else(|fault| unreachable!("what was written is read: {fault}"));
+        Packed { fold, prefix, space, kept }
     }
 
-    /// Holds the bytes of a fold, which [`Packed::try_read`] has to find readable before the session is looked at.
-    pub(super) fn hold(&mut self, fold: &[u8]) {
-        self.fold = fold.into();
+    /// Holds a fold, which [`Packed::try_read`] has to find readable before the session is looked at.
+    pub(super) fn hold(&mut self, fold: Resting) {
+        self.fold = fold;
     }
 
     /// Its prefix chains.
@@ -104,7 +105,7 @@ impl Packed {
 
     /// Its facets without their prefix chains, and its book, from bytes that are not known to be readable.
     pub(super) fn try_read(&self) -> Result<(Facets, Book), DecodeError> {
-        encode::decode_fold(&self.fold)
+        self.fold.read()
     }
 
     /// The same, of a session that was packed or looked at before.
@@ -114,7 +115,7 @@ impl Packed {
 
     /// What it is judged by as a neighbour.
     pub(super) fn glance(&self) -> Glance<'_> {
-        encode::glance(&self.fold).unwrap_or_else(|fault| unreachable!("what was packed is read: {fault}"))
+        self.fold.glance().unwrap_or_else(|fault| unreachable!("what was packed is read: {fault}"))
     }
 
     pub(super) fn open(self) -> Box<Session> {
@@ -129,14 +130,19 @@ impl Packed {
         Box::new(Session { facets, book, kept: Kept::default() })
     }
 
-    /// Reads where it is that will be unpacked.
+    /// Reads where it is that will be looked at.
     pub(super) fn warm_front(&self) {
-        black_box(self.fold.len());
+        self.fold.warm_front();
+    }
+
+    /// Reads what will be looked at.
+    pub(super) fn warm_card(&self) {
+        self.fold.warm_card();
     }
 
     /// Reads what will be unpacked.
     pub(super) fn warm(&self) {
-        self.fold.chunks(64).for_each(|line| _ = black_box(line[0]));
+        self.fold.warm();
         black_box((self.kept.state_hash, self.kept.listings.forget_at));
     }
 }

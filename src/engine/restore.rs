@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 
 use crate::engine::encode::keys::{self, BookKey};
-use crate::engine::encode::{self, Row};
+use crate::engine::encode::{self, Resting, Row};
 use crate::engine::index::{Columns, SpaceIndex};
 use crate::engine::ledger;
 use crate::engine::packed::Packed;
@@ -88,6 +88,7 @@ impl Restoring {
         if !keys::is_session(key, &tenant, &id) {
             return Err("the record is another session's".to_owned());
         }
+        let fold = Resting::new(fold).map_err(|fault| fault.to_string())?;
         let ledger = &mut self.engine.ledger.states;
         let packed = self.engine.store.tenants.entry(tenant).or_default().packed.entry(id).or_default();
         ledger::account(ledger, &mut packed.kept.state_hash, ledger::hash(key, body));

@@ -3,7 +3,10 @@
 //! The embedding of a turn tells where a conversation stands; of the last turn often just that it ends. Which sessions are
 //! about the same is told better by all of their turns together (docs/backtest.md has figures).
 
+use std::hint::black_box;
+
 use half::f16;
+use multiversion::multiversion;
 
 /// Components that are looked at, at even distances.
 pub const TOPIC_COMPONENTS: usize = 128;
@@ -12,50 +15,88 @@ pub const TOPIC_BYTES: usize = TOPIC_COMPONENTS / 2;
 /// The most that a component is counted to, either way.
 const MOST: i8 = 7;
 
-/// Counts of signs, each −7..7. Empty: nothing was seen yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Topic(Option<Box<[i8; TOPIC_COMPONENTS]>>);
+/// A half of a byte in which the count is 0.
+const ZERO: u8 = 8;
+/// Both halves of a byte so.
+const ZEROS: u8 = ZERO << 4 | ZERO;
+
+/// Counts of signs, each −7..7: two a byte, the first one in the low half, each as its count plus 8. All bytes 0: nothing
+/// was seen yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic([u8; TOPIC_BYTES]);
+
+impl Default for Topic {
+    fn default() -> Topic {
+        Topic([0; TOPIC_BYTES])
+    }
+}
 
 impl Topic {
     /// Adds an embedding. Of one with fewer components than are looked at, the rest stays 0.
     pub fn see(&mut self, vector: &[f16]) {
-        let counts = self.0.get_or_insert_with(|| Box::new([0; TOPIC_COMPONENTS]));
+        if self.is_empty() {
+            self.0 = [ZEROS; TOPIC_BYTES];
+        }
         let step = (vector.len() / TOPIC_COMPONENTS).max(1);
-        for (count, x) in counts.iter_mut().zip(vector.iter().step_by(step)) {
-            let sign = i8::from(*x > f16::ZERO) - i8::from(*x < f16::ZERO);
-            *count = (*count + sign).clamp(-MOST, MOST);
+        let mut signs = vector.iter().step_by(step).map(|x| i8::from(*x > f16::ZERO) - i8::from(*x < f16::ZERO));
+        for byte in &mut self.0 {
+            let [low, high] = counts(*byte).map(|count| (count + signs.next().unwrap_or(0)).clamp(-MOST, MOST));
+            *byte = (low + ZERO as i8) as u8 | ((high + ZERO as i8) as u8) << 4;
         }
     }
 
     /// The cosine of two topics; `None` if either is empty or balanced.
     pub fn cosine(&self, other: &Topic) -> Option<f64> {
-        let (one, two) = (self.0.as_ref()?, other.0.as_ref()?);
-        let norms = f64::from(dot(one, one)) * f64::from(dot(two, two));
-        (norms > 0.0).then(|| f64::from(dot(one, two)) / norms.sqrt())
+        if self.is_empty() || other.is_empty() {
+            return None;
+        }
+        let [product, one, two] = dots(&self.0, &other.0).map(f64::from);
+        let norms = one * two;
+        (norms > 0.0).then(|| product / norms.sqrt())
     }
 
-    /// As it is stored: two components a byte, the first one in the low half, each as its count plus 8; `None` if empty.
+    /// Nothing was seen yet.
+    pub fn is_empty(&self) -> bool {
+        // No half of a byte in use is 0.
+        self.0[0] == 0
+    }
+
+    /// Reads it, so that it is at hand.
+    pub fn warm(&self) {
+        black_box((self.0[0], self.0[TOPIC_BYTES - 1]));
+    }
+
+    /// As it is stored; `None` if empty.
     pub fn to_bytes(&self) -> Option<[u8; TOPIC_BYTES]> {
-        let counts = self.0.as_ref()?;
-        let half = |count: i8| (count + 8) as u8;
-        Some(std::array::from_fn(|at| half(counts[2 * at]) | half(counts[2 * at + 1]) << 4))
+        (!self.is_empty()).then_some(self.0)
     }
 
     /// Reads [`Self::to_bytes`] back. `None`: these are no bytes of a topic.
     pub fn from_bytes(bytes: &[u8]) -> Option<Topic> {
-        let bytes: &[u8; TOPIC_BYTES] = bytes.try_into().ok()?;
-        let mut counts = Box::new([0; TOPIC_COMPONENTS]);
-        for (pair, byte) in counts.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-            *pair = [byte & 15, byte >> 4].map(|half| half as i8 - 8);
-        }
-        counts.iter().all(|count| *count >= -MOST).then_some(Topic(Some(counts)))
+        let bytes: [u8; TOPIC_BYTES] = bytes.try_into().ok()?;
+        bytes.iter().all(|byte| byte & 15 > 0 && byte >> 4 > 0).then_some(Topic(bytes))
     }
 }
 
-/// Small numbers sum up to small ones, of which a processor takes many at a time.
-fn dot(one: &[i8; TOPIC_COMPONENTS], two: &[i8; TOPIC_COMPONENTS]) -> i16 {
+/// The two counts of a byte.
+#[inline(always)]
+fn counts(byte: u8) -> [i8; 2] {
+    [byte & 15, byte >> 4].map(|half| half as i8 - ZERO as i8)
+}
+
+/// The product of two topics, and of each with itself. Small numbers sum up to small ones, of which a processor takes many
+/// at a time.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2", "aarch64+neon"))]
+fn dots(one: &[u8; TOPIC_BYTES], two: &[u8; TOPIC_BYTES]) -> [i16; 3] {
     const _: () = assert!(TOPIC_COMPONENTS as i64 * MOST as i64 * MOST as i64 <= i16::MAX as i64);
-    one.iter().zip(two).map(|(one, two)| i16::from(*one) * i16::from(*two)).sum()
+    let mut sums = [0; 3];
+    for (one, two) in one.iter().zip(two) {
+        let ([a, b], [c, d]) = (counts(*one).map(i16::from), counts(*two).map(i16::from));
+        sums[0] += a * c + b * d;
+        sums[1] += a * a + b * b;
+        sums[2] += c * c + d * d;
+    }
+    sums
 }
 
 #[cfg(test)]

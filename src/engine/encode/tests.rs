@@ -66,7 +66,6 @@ proptest! {
         let mut packed = Vec::new();
         fold(&mut packed, &facets, &book);
         prop_assert_eq!(split_state(&bytes).unwrap().2, &packed[..]);
-        prop_assert!(decode_fold(&packed).unwrap() == (facets.clone(), book.clone()) || book.drift.is_nan());
         // What is restored writes the same bytes again.
         prop_assert_eq!(state(&view, &restored.facets, &restored.book), bytes);
     }

@@ -1,6 +1,7 @@
 //! What to reuse of sessions of the same tenant that allow it: the adapter that served similar ones that went well, the
 //! context most worth referring to, and KV of one that begins exactly alike. Never content.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::recovery::takes_up;
@@ -93,8 +94,8 @@ pub fn neighbours<'a>(
         Some(Neighbour { hit, glance, score })
     });
     let mut neighbours: Vec<_> = rated.collect();
-    // They come by similarity, and those of one score stay so.
-    neighbours.sort_by(|a, b| b.score.total.total_cmp(&a.score.total));
+    // They come by similarity, and those of one score stay so. A probability is ordered as its bits are.
+    neighbours.sort_by_cached_key(|neighbour| Reverse(neighbour.score.total.to_bits()));
     neighbours
 }
 
@@ -222,7 +223,7 @@ fn reuse(scene: &Scene<'_>, tenant: &Tenant, ask: &Ask<'_>, asking: &Session) ->
 fn rate(scene: &Scene<'_>, asking: &Session, near: &Glance<'_>, similarity: f64, support: Option<f64>) -> Score {
     let features = Features {
         similarity: Some(similarity),
-        topic: asking.book.topic.cosine(&near.topic),
+        topic: asking.book.topic.cosine(near.topic),
         recency: recency(&scene.settings.policy, near.last_active, scene.now),
         turns: turns(near.turn_count),
         support,
