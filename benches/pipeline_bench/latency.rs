@@ -1,6 +1,7 @@
 //! How long a suggestion takes: from the moment a producer hands its event over to the moment a `read_committed`
 //! consumer has the suggestion. Every tenth event interrupts a session, which publishes one, and it is these that are
 //! timed.
+#![allow(dead_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,10 +61,10 @@ pub fn measure(brokers: &str, rate: usize, span: Duration, workers: usize) -> La
     let done = Arc::new(AtomicBool::new(false));
     let reader = {
         let (done, brokers, topic) = (Arc::clone(&done), brokers.to_owned(), settings.topics.recovery.clone());
-        std::thread::spawn(move || read(&brokers, &topic, &done))
+        std::thread::spawn(move || read(&brokers, &topic, 0, &done))
     };
     let stolen = Stolen::now();
-    let due = produce(brokers, &settings.topics.events, rate, span);
+    let due = produce(brokers, &settings.topics.events, rate, span, 0);
     let stolen = stolen.percent_since();
     std::thread::sleep(Duration::from_secs(2));
     done.store(true, Ordering::Relaxed);
@@ -77,8 +78,8 @@ pub fn measure(brokers: &str, rate: usize, span: Duration, workers: usize) -> La
     Latency { times, transaction_ms, stolen, due }
 }
 
-/// Sends at an even pace; returns how many interruptions were due after the warm-up.
-fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
+/// Sends at an even pace, numbered from `first` on; returns how many interruptions were due after the warm-up.
+pub fn produce(brokers: &str, topic: &str, rate: usize, span: Duration, first: usize) -> usize {
     let producer = clients::producer(brokers);
     let count = (span.as_secs_f64() * rate as f64) as usize;
     let due = |n: usize| Duration::from_secs_f64(n as f64 / rate as f64);
@@ -92,8 +93,8 @@ fn produce(brokers: &str, topic: &str, rate: usize, span: Duration) -> usize {
         // As of when it is due: what this program is late counts too.
         let at = begin_at + due(n).as_millis() as i64;
         match n % 10 {
-            9 => interrupted.write(session, n, at, std::iter::empty()),
-            _ => turn.write(session, n, at, contexts[session].iter().copied()),
+            9 => interrupted.write(session, first + n, at, std::iter::empty()),
+            _ => turn.write(session, first + n, at, contexts[session].iter().copied()),
         }
     };
     let events: Vec<Vec<u8>> = (0..count).map(write).collect();
@@ -121,8 +122,8 @@ fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// Latencies in ms of the suggestions that interruptions set off, those of the warm-up left out.
-fn read(brokers: &str, topic: &str, done: &AtomicBool) -> Vec<f64> {
+/// Latencies in ms of the suggestions that interruptions set off since an instant, those of the warm-up left out.
+pub fn read(brokers: &str, topic: &str, since: i64, done: &AtomicBool) -> Vec<f64> {
     let consumer = consumer(brokers, topic);
     let mut first = None;
     let mut times = Vec::new();
@@ -133,7 +134,7 @@ fn read(brokers: &str, topic: &str, done: &AtomicBool) -> Vec<f64> {
         let Ok((suggestion, publication)) = decode_suggestion(SuggestionKind::Recovery, body) else { continue };
         let trigger = &suggestion.trigger;
         let timed = publication.status() == "open" && trigger.kind.label() == "session_interrupted";
-        if let (true, Some(at)) = (timed, trigger.occurred_at) {
+        if let (true, Some(at)) = (timed, trigger.occurred_at.filter(|at| at.0 >= since)) {
             let first = *first.get_or_insert(at.0);
             if at.0 - first > WARM_UP.as_millis() as i64 {
                 times.push((now - at.0) as f64);

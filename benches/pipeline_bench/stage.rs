@@ -1,4 +1,5 @@
 //! The topics and the service's process.
+#![allow(dead_code)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -132,13 +133,18 @@ impl Service {
     }
 
     /// What it answers; nothing if it does not yet.
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
             let asked = write!(stream, "GET {path} HTTP/1.0\r\n\r\n");
             let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
         }
         answer
+    }
+
+    /// Where it answers.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Asks it to stop, and waits for the end.

@@ -1,4 +1,5 @@
 //! Watches a process work through a topic: how fast its group's offsets move, and what it costs.
+#![allow(dead_code)]
 
 use std::time::{Duration, Instant};
 
