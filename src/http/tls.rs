@@ -44,7 +44,7 @@ impl Certificate {
         let mut held = None;
         loop {
             look.tick().await;
-            let (own, before) = (Arc::clone(&self), held.clone());
+            let (own, before) = (Arc::clone(&self), held);
             let looked = tokio::task::spawn_blocking(move || own.look(before.as_ref())).await;
             match looked {
                 Ok(Some(Ok(files))) => {
