@@ -23,6 +23,7 @@ fn yaml(name: &str) -> Value {
 fn series() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::new();
     let stats = EngineStats::default();
+    metrics.http_request(None, "GET", 200, std::time::Duration::ZERO);
     metrics.set_gauges(true, &[PartitionGauges { partition: PartitionId(0), lag: Some(0), restored: 1.0, stats }]);
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in metrics.render().lines().filter(|l| !l.starts_with('#')) {
@@ -101,6 +102,14 @@ fn the_dashboard_shows_what_operators_rely_on() {
         "rekindle_group_turns_total",
         "rekindle_suggestions_withheld_total",
         "rekindle_suggestions_limited_total",
+        "sum by (route) (rate(rekindle_http_requests_total",
+        "sum by (status) (rate(rekindle_http_requests_total",
+        "rekindle_http_request_seconds_bucket",
+        "rekindle_http_connections",
+        "no_token|bad_token|expired_token|no_keys|role|tenant|handshake",
+        "rate|busy|timeout|slow_connection|connections",
+        "route=~\\\".*/erasures\\\"",
+        "rekindle_http_tls_reloads_total",
     ] {
         assert!(dashboard.contains(name), "no panel shows {name}");
     }

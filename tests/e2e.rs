@@ -4,6 +4,8 @@
 mod decisions;
 #[path = "e2e/edge.rs"]
 mod edge;
+#[path = "e2e/erased.rs"]
+mod erased;
 #[path = "e2e/exactly_once.rs"]
 mod exactly_once;
 #[path = "e2e/inputs.rs"]

@@ -106,3 +106,48 @@ fn an_erasure_asked_for_over_http_is_written_folded_and_told() {
     server.stop();
     service.shutdown().expect("clean");
 }
+
+#[test]
+fn the_lines_of_the_readme_that_ask_are_answered() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let (_, lines) = readme.split_once("<!-- test: curl -->\n```sh\n").expect("the lines");
+    let lines: Vec<&str> = lines.split_once("```").expect("an end").0.lines().collect();
+    let cluster = MockCluster::new(1).expect("embedded broker");
+    let settings = on(&cluster, "readme");
+    let service = start(settings.clone(), Arc::new(Metrics::new())).expect("start");
+    let port = service.port();
+    let _ = eventually("ready", || port.ready(), Result::is_ok);
+    let server = serve_port(Arc::clone(&port), (*settings.engine).clone());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    let event = |n: u64, body: Value| {
+        let mut event = json!({"event_id": format!("e-{n}"), "tenant_id": "acme", "session_id": "s-9", "user_id": "u-1",
+            "occurred_at": now.as_millis() as u64 + n});
+        event.as_object_mut().expect("an object").extend(body.as_object().expect("an object").clone());
+        event.to_string()
+    };
+    let events = [
+        event(0, json!({"type": "session_started"})),
+        event(1, json!({"type": "turn_completed", "turn": 1, "input_tokens": 2100, "output_tokens": 310})),
+        event(2, json!({"type": "session_interrupted", "reason": "client_disconnect"})),
+    ];
+    produce(&settings.kafka.brokers, &settings.topics.events, events.iter().map(|e| ("acme", e.as_bytes())));
+    let open = || get(&server, "/v1/tenants/acme/sessions/s-9/suggestions").json()["suggestions"][0].clone();
+    eventually("suggested", open, |suggestion| suggestion["plan"] == "context_only");
+    let answers: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            assert!(line.contains("http://127.0.0.1:8080/"), "{line}");
+            let line = line.replace("http://127.0.0.1:8080", &server.url()).replace("curl -s ", "curl -sS -f ");
+            let output = std::process::Command::new("sh").args(["-c", &line]).output().expect("a shell");
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).expect("JSON")
+        })
+        .collect();
+    assert_eq!(answers[0]["session"]["status"], "interrupted");
+    assert_eq!(answers[1]["suggestions"][0]["plan"], "context_only");
+    assert_eq!(answers[2]["sessions"][0]["session_id"], "s-9");
+    assert_eq!(answers[3]["suggestion"]["source"]["session_id"], "s-9");
+    assert_eq!((&answers[4]["scope"], answers.len()), (&json!("session"), 5));
+    server.stop();
+    service.shutdown().expect("clean");
+}

@@ -5,6 +5,7 @@ mod backtest;
 mod check;
 mod demo;
 mod engines;
+mod erased;
 mod explain;
 mod key;
 mod lines;
@@ -59,6 +60,8 @@ Examples:
   rekindle topics create -c rekindle.toml  make the topics
   rekindle produce events.jsonl -c rekindle.toml
   rekindle verify -c rekindle.toml         whether everything published is right
+  rekindle verify -c rekindle.toml --erased user:u-1 --tenant acme
+                                           whether nothing of a subject is left
   rekindle config check -c rekindle.toml   all faults, or the settings in effect
   rekindle key new                         a key of the HTTP API, and its hash
 

@@ -59,43 +59,35 @@ impl Progress {
     }
 }
 
-/// Shows how far a verification is: a bar on a terminal, elsewhere a line now and then.
-pub struct PartitionProgress {
+/// Shows how far something is that is counted in offsets: a bar on a terminal, elsewhere a line now and then.
+pub struct OffsetProgress {
     bar: ProgressBar,
     terminal: bool,
     told: Instant,
 }
 
-impl PartitionProgress {
+impl OffsetProgress {
     /// Begins.
-    pub fn new() -> PartitionProgress {
+    pub fn new() -> OffsetProgress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg} {pos}/{len} {elapsed}") {
             bar.set_style(style);
         }
-        PartitionProgress { bar, terminal: std::io::stderr().is_terminal(), told: Instant::now() }
+        OffsetProgress { bar, terminal: std::io::stderr().is_terminal(), told: Instant::now() }
     }
 
-    /// Shows this.
-    pub fn show(&mut self, at: verify::Progress) {
-        let doing = match at.stage {
-            Stage::Waiting => "waiting for the group",
-            Stage::State => "reading the state",
-            Stage::Replay => "replaying",
-            Stage::Explaining => "looking again at what differs",
-            Stage::Done => "done",
-        };
-        let message = format!("partition {}: {doing}", at.partition);
+    /// Shows how much of it is done.
+    pub fn show(&mut self, doing: &str, done: u64, total: u64) {
         if self.terminal {
             if self.bar.is_hidden() && self.told.elapsed() >= PATIENCE {
                 self.bar.set_draw_target(ProgressDrawTarget::stderr());
             }
-            self.bar.set_length(at.total);
-            self.bar.set_position(at.done);
-            self.bar.set_message(message);
+            self.bar.set_length(total);
+            self.bar.set_position(done);
+            self.bar.set_message(doing.to_owned());
         } else if self.told.elapsed() >= TELL_EVERY {
             self.told = Instant::now();
-            eprintln!("{message} {}/{}", at.done, at.total);
+            eprintln!("{doing} {done}/{total}");
         }
     }
 
@@ -103,4 +95,16 @@ impl PartitionProgress {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// How far a verification is, in words and offsets.
+pub fn show_verification(bar: &mut OffsetProgress, at: verify::Progress) {
+    let doing = match at.stage {
+        Stage::Waiting => "waiting for the group",
+        Stage::State => "reading the state",
+        Stage::Replay => "replaying",
+        Stage::Explaining => "looking again at what differs",
+        Stage::Done => "done",
+    };
+    bar.show(&format!("partition {}: {doing}", at.partition), at.done, at.total);
 }

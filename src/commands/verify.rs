@@ -11,8 +11,8 @@ use rekindle::model::position::PartitionId;
 use rekindle::verify::{self, Outcome, PartitionReport, Report, Request, VerifyError};
 
 use super::args::ClusterArgs;
-use super::progress::PartitionProgress;
-use super::{Exit, UsageError};
+use super::progress::{OffsetProgress, show_verification};
+use super::{Exit, UsageError, erased};
 
 /// Verify that everything published is what the input gives
 ///
@@ -28,7 +28,8 @@ use super::{Exit, UsageError};
   rekindle verify -c rekindle.toml
   rekindle verify -c rekindle.toml --report report.json
   rekindle verify -c rekindle.toml --partition 3 --partition 5 --report - | jq .partitions[].states
-  rekindle verify -c rekindle.toml --set application.generation=2")]
+  rekindle verify -c rekindle.toml --set application.generation=2
+  rekindle verify -c rekindle.toml --erased user:u-1 --tenant acme")]
 pub struct Args {
     #[command(flatten)]
     config: ClusterArgs,
@@ -44,17 +45,31 @@ pub struct Args {
     /// Seconds that a running service may take to consume what the input holds now
     #[arg(long, value_name = "SECONDS", default_value_t = Request::default().patience.as_secs())]
     patience: u64,
+    /// Instead, look through all bytes of all topics for what this erasure was to take: its erasure_id, or user:ID,
+    /// session:ID or tenant. Exit code 0: nothing is readable; 1: something is; 2: it could not be checked
+    #[arg(long, value_name = "SUBJECT", requires = "tenant", conflicts_with_all = ["report", "partition"])]
+    erased: Option<String>,
+    /// The tenant of what was erased
+    #[arg(long, value_name = "TENANT", requires = "erased")]
+    tenant: Option<String>,
+    /// Print what was found of what was erased as JSON
+    #[arg(long, requires = "erased")]
+    json: bool,
 }
 
 /// Verifies and prints.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    if let Some((subject, tenant)) = args.erased.as_ref().zip(args.tenant.as_ref()) {
+        let erased = erased::erased(subject, tenant)?;
+        return erased::run(&args.config.load(&[])?, erased, args.json);
+    }
     let config = args.config.load(&[])?;
-    let bar = RefCell::new(PartitionProgress::new());
+    let bar = RefCell::new(OffsetProgress::new());
     let request = Request {
         partitions: args.partition.iter().copied().map(PartitionId).collect(),
         examples: args.examples,
         patience: Duration::from_secs(args.patience),
-        progress: &|progress| bar.borrow_mut().show(progress),
+        progress: &|progress| show_verification(&mut bar.borrow_mut(), progress),
     };
     let verified = verify::verify(&config.runtime, &request);
     bar.borrow().finish();

@@ -58,8 +58,9 @@ fn tls(r: &mut Reader<'_>) -> Option<TlsSettings> {
     let certificate = path(r, &["http", "tls", "certificate"]);
     let key = path(r, &["http", "tls", "key"]);
     let client_ca = path(r, &CLIENT_CA);
+    let refresh = millis(r.int(&["http", "tls", "refresh_ms"], 60_000, 1_000..=86_400_000));
     match (certificate, key) {
-        (Some(certificate), Some(key)) => return Some(TlsSettings { certificate, key, client_ca }),
+        (Some(certificate), Some(key)) => return Some(TlsSettings { certificate, key, client_ca, refresh }),
         (Some(_), None) => r.fault(&["http", "tls", "key"], "is required with http.tls.certificate"),
         (None, Some(_)) => r.fault(&["http", "tls", "certificate"], "is required with http.tls.key"),
         (None, None) if client_ca.is_some() => r.fault(&CLIENT_CA, "needs http.tls.certificate and http.tls.key"),

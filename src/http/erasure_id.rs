@@ -16,7 +16,7 @@ const CHECK_BYTES: usize = 8;
 
 /// An erasure that was written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Written {
+pub struct Written {
     /// The subject.
     pub scope: ErasureScope,
     /// When it was asked for.
@@ -67,7 +67,7 @@ impl Written {
 }
 
 /// A scope by its word; `None`: there is no such word, or its id is missing or too many.
-pub(super) fn scope(word: &str, id: Option<&str>) -> Result<Option<ErasureScope>, crate::model::ids::InvalidId> {
+pub fn scope(word: &str, id: Option<&str>) -> Result<Option<ErasureScope>, crate::model::ids::InvalidId> {
     Ok(match (word, id) {
         ("session", Some(id)) => Some(ErasureScope::Session(SessionId::new(id)?)),
         ("user", Some(id)) => Some(ErasureScope::User(UserId::new(id)?)),

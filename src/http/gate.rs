@@ -169,9 +169,10 @@ pub(super) async fn identify(State(gate): State<Arc<Gate>>, mut request: Request
 /// Counts what is answered.
 pub(super) async fn count(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
+    let (method, begun) = (request.method().clone(), Instant::now());
     let response = next.run(request).await;
-    gate.metrics.http_request(route.as_ref().map(MatchedPath::as_str), method.as_str(), response.status().as_u16());
+    let (route, status) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16());
+    gate.metrics.http_request(route, method.as_str(), status, begun.elapsed());
     response
 }
 

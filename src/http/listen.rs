@@ -13,7 +13,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use openssl::ssl::{Ssl, SslContext};
+use openssl::ssl::Ssl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ use tokio_openssl::SslStream;
 
 use super::auth::ClientName;
 use super::connections::{Connections, Entry};
-use super::tls;
+use super::tls::{self, Certificate};
 use crate::telemetry::{Metrics, Refusal};
 
 /// How long a stop waits for answers that are under way.
@@ -36,7 +36,7 @@ const SWEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// What connections are served with.
 pub(super) struct Listen {
     pub router: Router,
-    pub tls: Option<SslContext>,
+    pub tls: Option<Arc<Certificate>>,
     pub connections: Arc<Connections>,
     /// How long a connection may wait.
     pub patience: Duration,
@@ -47,6 +47,8 @@ impl Listen {
     /// Serves until told to stop: answers under way are finished, within two seconds.
     pub async fn run(self, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
         let listen = Arc::new(self);
+        // Ends with the event loop.
+        listen.tls.iter().for_each(|tls| drop(tokio::spawn(Arc::clone(tls).keep(Arc::clone(&listen.metrics)))));
         let graceful = GracefulShutdown::new();
         let mut sweep = tokio::time::interval((listen.patience / 8).clamp(SWEEP.0, SWEEP.1));
         loop {
@@ -92,8 +94,8 @@ impl Listen {
     }
 
     async fn serve(&self, stream: TcpStream, entry: Entry, watcher: Watcher) {
-        let Some(context) = &self.tls else { return self.speak(stream, None, entry, watcher).await };
-        let made = Ssl::new(context).and_then(|ssl| SslStream::new(ssl, stream));
+        let Some(certificate) = &self.tls else { return self.speak(stream, None, entry, watcher).await };
+        let made = Ssl::new(&certificate.now()).and_then(|ssl| SslStream::new(ssl, stream));
         let Ok(mut stream) = made else { return };
         if Pin::new(&mut stream).accept().await.is_err() {
             return self.metrics.http_refused(Refusal::Handshake);

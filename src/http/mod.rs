@@ -6,7 +6,7 @@ mod audit;
 pub mod auth;
 mod connections;
 mod cursor;
-mod erasure_id;
+pub mod erasure_id;
 mod erasures;
 mod fields;
 mod freshness;

@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use axum::Router;
-use openssl::ssl::SslContext;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -18,7 +17,7 @@ use super::listen::Listen;
 use super::port::QueryPort;
 use super::routes::routes;
 use super::settings::HttpSettings;
-use super::tls;
+use super::tls::Certificate;
 use crate::engine::EngineSettings;
 use crate::telemetry::Metrics;
 
@@ -106,13 +105,13 @@ impl HttpServer {
 pub struct Prepared {
     settings: HttpSettings,
     authority: Authority,
-    tls: Option<SslContext>,
+    tls: Option<Certificate>,
 }
 
 /// Reads certificates and the keys of tokens. Errors where they cannot be used, so that nothing need be started then.
 pub fn prepare(settings: &HttpSettings) -> Result<Prepared, ServeError> {
     let authority = Authority::open(&settings.auth).map_err(ServeError::Access)?;
-    let tls = settings.tls.as_ref().map(tls::context).transpose().map_err(ServeError::Access)?;
+    let tls = settings.tls.as_ref().map(Certificate::open).transpose().map_err(ServeError::Access)?;
     Ok(Prepared { settings: settings.clone(), authority, tls })
 }
 
@@ -153,7 +152,7 @@ impl Prepared {
         let listen = Listen {
             router: routes(app, &gate, settings.open_metrics, local_names),
             connections: Connections::new(settings.limits.connections, patience, Arc::clone(&metrics)),
-            tls,
+            tls: tls.map(Arc::new),
             patience,
             metrics,
         };
@@ -211,7 +210,10 @@ mod tests {
 
     #[test]
     fn an_address_that_others_reach_unguarded_is_warned_of() {
-        let tls = |client_ca| Some(TlsSettings { certificate: "c".into(), key: "k".into(), client_ca });
+        let tls = |client_ca| {
+            let refresh = std::time::Duration::from_secs(60);
+            Some(TlsSettings { certificate: "c".into(), key: "k".into(), client_ca, refresh })
+        };
         let here = HttpSettings::at(([127, 0, 0, 1], 0).into());
         let mut keys = here.clone();
         keys.auth.keys.push((KeyHash::of_key("key"), Grant::everything("key:a")));

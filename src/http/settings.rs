@@ -80,6 +80,8 @@ pub struct TlsSettings {
     pub key: PathBuf,
     /// Authorities of which clients need a certificate.
     pub client_ca: Option<PathBuf>,
+    /// How often is looked whether they changed.
+    pub refresh: Duration,
 }
 
 /// How much at a time.

@@ -97,7 +97,26 @@ impl StateReader {
         read_at(&self.uncommitted, topic, partition, KafkaOffset::Offset(stable), each)
     }
 
-    /// The same from an offset on, which must lie in the log or be its end.
+    /// Hands every record that is there below an end to `each`, in log order: those of aborted and of open transactions
+    /// too, whose bytes anyone can read.
+    pub fn read_bytes(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+        end: Offset,
+        mut each: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), KafkaError> {
+        let below = |message: Option<&BorrowedMessage<'_>>| {
+            let Some(message) = message else { return true };
+            if message.offset() < end.0 {
+                each(message);
+            }
+            message.offset() + 1 < end.0
+        };
+        read_at(&self.uncommitted, topic, partition, KafkaOffset::Beginning, below).map(|_| ())
+    }
+
+    /// The same as [`Self::read`] from an offset on, which must lie in the log or be its end.
     pub fn read_from(
         &self,
         topic: &str,

@@ -51,7 +51,7 @@ impl Kept {
 /// From the last write on. By deletion: the segment that holds the last copy may grow for as long as segments do, and goes
 /// when its latest record is as old as is kept. By compaction: what a tombstone or a newer value covers goes when that has
 /// to be compacted. With both, what comes first.
-fn gone_within<'c>(get: impl Fn(&str) -> Option<&'c str>) -> Result<Millis, String> {
+pub(crate) fn gone_within<'c>(get: impl Fn(&str) -> Option<&'c str>) -> Result<Millis, String> {
     let policies = get("cleanup.policy").unwrap_or_default();
     let has = |policy: &str| policies.split(',').any(|listed| listed.trim() == policy);
     let bounded = |name: &str| match get(name).and_then(|value| value.parse::<i64>().ok()) {

@@ -35,5 +35,6 @@ mod worker;
 
 pub(crate) use fold::{Recorded, judge};
 pub(crate) use framing::{TRUNCATED_BYTES, schema_id};
+pub(crate) use kept::gone_within;
 pub use preflight::StartError;
 pub use service::{Service, ServiceFault, start};

@@ -1,18 +1,28 @@
 //! What the HTTP edge counts. Labels are routes as they are written in the program, methods and statuses that are
 //! known, and reasons: whatever is sent, there are no more of them.
 
-use prometheus::{IntCounterVec, IntGauge, Registry};
+use std::time::Duration;
+
+use prometheus::{HistogramVec, IntCounterVec, IntGauge, Registry};
 
 use super::Metrics;
-use super::metrics::{counters, gauge};
+use super::metrics::{counters, gauge, histograms};
 use super::results::Refusal;
 
 /// Methods by name; any other is one of the rest.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/// Seconds; most answers come from memory.
+const ANSWER_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+/// What can become of new TLS files.
+const RELOADS: [&str; 2] = ["reloaded", "failed"];
+
 /// Requests and refusals.
 pub(super) struct Edge {
     requests: IntCounterVec,
+    seconds: HistogramVec,
+    reloads: IntCounterVec,
     refused: IntCounterVec,
     connections: IntGauge,
 }
@@ -21,6 +31,19 @@ impl Edge {
     pub fn new(r: &Registry) -> Edge {
         let edge = Edge {
             requests: counters(r, "http_requests_total", "Answered HTTP requests.", &["route", "method", "status"]),
+            seconds: histograms(
+                r,
+                "http_request_seconds",
+                "From the head of an HTTP request to that of its answer.",
+                &["route"],
+                &ANSWER_BUCKETS,
+            ),
+            reloads: counters(
+                r,
+                "http_tls_reloads_total",
+                "Changed TLS files that were read anew, by whether they could be used.",
+                &["result"],
+            ),
             refused: counters(
                 r,
                 "http_refused_total",
@@ -32,15 +55,25 @@ impl Edge {
         for refusal in Refusal::ALL {
             edge.refused.with_label_values(&[refusal.label()]);
         }
+        for result in RELOADS {
+            edge.reloads.with_label_values(&[result]);
+        }
         edge
     }
 }
 
 impl Metrics {
-    /// Counts an answered request. `route`: its template; `None` where there is none.
-    pub fn http_request(&self, route: Option<&str>, method: &str, status: u16) {
-        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
-        self.edge.requests.with_label_values(&[route.unwrap_or("other"), method, &status.to_string()]).inc();
+    /// Counts an answered request. `route`: its template; `None` where there is none. `took`: until its answer began.
+    pub fn http_request(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
+        let (method, route) =
+            (METHODS.into_iter().find(|known| *known == method).unwrap_or("other"), route.unwrap_or("other"));
+        self.edge.requests.with_label_values(&[route, method, &status.to_string()]).inc();
+        self.edge.seconds.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Counts TLS files that changed.
+    pub fn http_tls_reloaded(&self, usable: bool) {
+        self.edge.reloads.with_label_values(&[RELOADS[usize::from(!usable)]]).inc();
     }
 
     /// Counts a refused request or connection.

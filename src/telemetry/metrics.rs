@@ -279,6 +279,10 @@ fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec 
     registered(r, IntGaugeVec::new(opts(name, help), labels))
 }
 
+pub(super) fn histograms(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+    registered(r, HistogramVec::new(HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()), labels))
+}
+
 fn histogram(r: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
     let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
     registered(r, Histogram::with_opts(opts))

@@ -9,6 +9,7 @@
 mod books;
 mod compare;
 mod cut;
+pub mod erased;
 mod explain;
 mod fields;
 mod items;

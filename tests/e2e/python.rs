@@ -5,18 +5,23 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use rekindle::engine::{Topic, encode};
+use rekindle::http::settings::HttpSettings;
+use rekindle::http::{Mode, serve};
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
 
 use crate::support::broker::brokers;
-use crate::support::clients::{create_topics, eventually, settings, unique};
+use crate::support::clients::{create_topics, eventually, read_until, settings, unique};
 
-/// A Python that has the package: the system's, or one in a folder of our own where it is installed.
+/// What the examples need, and these tests with them.
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/requirements.txt");
+
+/// A Python that has the packages: the system's, or one in a folder of our own where they are installed.
 fn python() -> &'static PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let has_package = |python: &PathBuf| {
-            let check = Command::new(python).args(["-c", "import confluent_kafka"]).output();
+            let check = Command::new(python).args(["-c", "import confluent_kafka, httpx"]).output();
             check.is_ok_and(|output| output.status.success())
         };
         let system = PathBuf::from("python3");
@@ -33,7 +38,7 @@ fn python() -> &'static PathBuf {
                 assert!(output.status.success(), "this test needs python3 with venv and pip: {said}");
             };
             run(&system, &["-m", "venv", folder.to_str().expect("a UTF-8 path")]);
-            run(&own, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "confluent-kafka"]);
+            run(&own, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]);
         }
         own
     })
@@ -56,5 +61,52 @@ fn a_python_producer_is_understood_and_a_python_consumer_reads_the_suggestion() 
     assert_eq!(seen["headers"]["traceparent"], "00-py");
     let header = encode::single_object_header(Topic::Recovery).expect("framed");
     assert_eq!(seen["head"], hex::encode(header));
+    service.shutdown().expect("clean");
+}
+
+#[test]
+fn the_gateway_of_the_examples_tells_and_asks() {
+    const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
+    let text = std::fs::read_to_string(format!("{EXAMPLES}/gateway.py")).expect("the example");
+    assert!(text.lines().count() <= 60, "{} lines", text.lines().count());
+    let settings = settings(brokers(), &unique("gateway"), 1);
+    create_topics(&settings);
+    let metrics = Arc::new(Metrics::new());
+    let service = start(settings.clone(), Arc::clone(&metrics)).expect("start");
+    let _ = eventually("ready", || service.port().ready(), Result::is_ok);
+    let at = HttpSettings::at(([127, 0, 0, 1], 0).into());
+    let server = serve(&at, service.port(), metrics, settings.engine.clone(), Mode::Service).expect("it serves");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/gateway_client.py");
+    let args = [script, EXAMPLES, brokers(), &settings.topics.events, &server.url()];
+    let output = Command::new(python()).args(args).env("PYTHONDONTWRITEBYTECODE", "1").output().expect("run Python");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert!(told["first"].is_null() && told["again"].is_null() && told["unanswered"].is_null(), "{told:#}");
+    assert_eq!((&told["state"]["turn_count"], &told["state"]["user_id"]), (&1.into(), &"u-1".into()), "{told:#}");
+    for (asked, session) in [("resumed", "s-1"), ("new", "s-2")] {
+        let suggestion = &told[asked];
+        assert_eq!((&suggestion["session_id"], &suggestion["source"]["session_id"]), (&session.into(), &"s-1".into()));
+        assert_eq!(suggestion["plan"], "context_only", "{told:#}");
+    }
+    let sent = read_until(brokers(), &settings.topics.events, 1, |seen| seen.len() == 10);
+    let types: Vec<String> = sent
+        .iter()
+        .map(|seen| serde_json::from_slice::<serde_json::Value>(seen.value.as_deref().expect("a value")).expect("JSON"))
+        .map(|event| format!("{} {}", event["session_id"], event["type"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "s-1 session_started",
+        "s-1 turn_completed",
+        "s-1 session_interrupted",
+        "s-1 resume_requested",
+        "s-1 turn_completed",
+        "s-1 turn_completed",
+        "s-2 session_started",
+        "s-2 turn_completed",
+        "s-3 session_started",
+        "s-3 turn_completed",
+    ];
+    assert_eq!(types, expected);
+    server.stop();
     service.shutdown().expect("clean");
 }

@@ -1,5 +1,7 @@
 //! Erasure: who may ask for it, what is refused, and what is told of it.
 
+use std::sync::{Arc, Mutex, OnceLock};
+
 use rekindle::engine::Remains;
 use rekindle::http::HttpServer;
 use rekindle::http::port::NotWritten;
@@ -9,6 +11,7 @@ use rekindle::model::ids::UserId;
 use rekindle::model::position::Offset;
 use rekindle::model::time::EventTime;
 use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::given::{ACME, ADMIN, ALL, ask, bearer, get, metric, serve, with_keys};
 use crate::http_double::{Double, Reply};
@@ -158,4 +161,61 @@ fn topics_tell_how_long_they_keep_what_is_erased() {
         told("events", "delete", None, "retention.ms is -1"),
     ]);
     assert_eq!(topics, expected);
+}
+
+/// What is logged for audit in this process, by any of its tests.
+fn audited() -> &'static Lines {
+    static LINES: OnceLock<Lines> = OnceLock::new();
+    LINES.get_or_init(|| {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(lines.clone()).with_env_filter("off,audit=info");
+        tracing::subscriber::set_global_default(subscriber.finish()).expect("nobody else has");
+        lines
+    })
+}
+
+/// Lines of a log, kept.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics here").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&self) -> Lines {
+        self.clone()
+    }
+}
+
+#[test]
+fn an_erasure_is_in_the_audit_log_without_its_subject() {
+    let lines = audited();
+    let server = serve(&with_keys(), Double::default());
+    let body = json!({"scope": "user", "id": "u-secret", "request_id": "r-secret"});
+    let answer = erase(&server, "audited", ALL, &body);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(erase(&server, "audited", ALL, &json!({"scope": "user", "id": "secret/"})).status, 400);
+    assert_eq!(erase(&server, "audited", ACME, &body).status, 403);
+    let id = answer.json()["erasure_id"].as_str().expect("an id").to_owned();
+    assert_eq!(get(&server, &format!("/v1/tenants/audited/erasures/{id}"), ALL).status, 200);
+    // A line is written before the answer goes out.
+    let text = String::from_utf8(lines.0.lock().expect("no test panics here").clone()).expect("text");
+    let written: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let own = written.iter().filter(|line| line["fields"]["tenant"] == "audited").map(|line| &line["fields"]);
+    let call = |key: &str, status: u16| {
+        json!({"message": "call", "who": format!("key:{key}"), "role": "admin", "method": "POST",
+            "route": "/v1/tenants/{tenant}/erasures", "tenant": "audited", "status": status})
+    };
+    assert_eq!(own.cloned().collect::<Vec<_>>(), [call(ALL, 202), call(ALL, 400), call(ACME, 403)], "not of reading");
+    assert!(!text.contains("secret") && !text.contains(&id), "{text}");
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -20,6 +20,9 @@ use rekindle::http::settings::{HttpSettings, TlsSettings};
 
 use crate::given::{ACME, bearer, serve, with_keys};
 use crate::http_double::{Double, Reply, on_loopback, serve_as};
+
+/// Often, so that a test need not wait.
+const REFRESH: Duration = Duration::from_millis(20);
 
 struct Identity {
     certificate: X509,
@@ -72,7 +75,7 @@ fn scene() -> Scene {
     let authority = Identity::new("authority", None);
     let (certificate, key) = Identity::new("server", Some(&authority)).written(folder.path(), "server");
     authority.written(folder.path(), "ca");
-    Scene { authority, folder, tls: TlsSettings { certificate, key, client_ca: None } }
+    Scene { authority, folder, tls: TlsSettings { certificate, key, client_ca: None, refresh: REFRESH } }
 }
 
 /// Connects as `client`, trusting the authority. TLS 1.3 lets a client without a certificate get as far as this.
@@ -89,8 +92,12 @@ fn connect(server: &HttpServer, authority: &Identity, client: Option<&Identity>)
 }
 
 /// What is answered, if anything is.
-fn asked(mut stream: SslStream<TcpStream>, lines: &str) -> Option<Reply> {
-    let request = format!("GET /v1/status HTTP/1.1\r\nhost: localhost\r\n{lines}connection: close\r\n\r\n");
+fn asked(stream: SslStream<TcpStream>, lines: &str) -> Option<Reply> {
+    asked_for(stream, "/v1/status", lines)
+}
+
+fn asked_for(mut stream: SslStream<TcpStream>, path: &str, lines: &str) -> Option<Reply> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{lines}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     // The end of a connection is read as an error where it is not announced.
@@ -150,4 +157,52 @@ fn files_that_cannot_be_used_are_named() {
         let fault = fault.err().expect("refused").to_string();
         assert!(fault.starts_with(part) && fault.contains("cannot be used: "), "{fault}");
     }
+}
+
+/// The name of the certificate that the server shows on a new connection.
+fn shown(server: &HttpServer, authority: &Identity) -> String {
+    let stream = connect(server, authority, None);
+    let certificate = stream.ssl().peer_certificate().expect("a certificate");
+    let mut names = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+    names.next().expect("a name").data().to_string().expect("text")
+}
+
+/// Waits until the count of files that were read anew and taken over, or not, is at least this.
+fn reloads(server: &HttpServer, authority: &Identity, result: &str, least: f64) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let series = format!("rekindle_http_tls_reloads_total{{result=\"{result}\"}} ");
+    loop {
+        let text = asked_for(connect(server, authority, None), "/metrics", "").expect("an answer").body;
+        let count = text.lines().find_map(|line| line.strip_prefix(&series)).expect("the series");
+        if count.parse::<f64>().expect("a number") >= least {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{series}{count}");
+        std::thread::sleep(REFRESH);
+    }
+}
+
+#[test]
+fn renewed_files_are_taken_up_without_a_restart_and_bad_ones_are_not() {
+    let Scene { authority, folder, tls } = scene();
+    let renewed = |name: &str| Identity::new(name, Some(&authority)).written(folder.path(), "server");
+    let server = serve(&HttpSettings { tls: Some(tls.clone()), ..on_loopback() }, Double::default());
+    let mut open = connect(&server, &authority, None);
+    assert_eq!(shown(&server, &authority), "server");
+    renewed("renewed");
+    reloads(&server, &authority, "reloaded", 1.0);
+    assert_eq!(shown(&server, &authority), "renewed");
+    std::fs::write(&tls.key, "no key").unwrap();
+    reloads(&server, &authority, "failed", 1.0);
+    assert_eq!(shown(&server, &authority), "renewed", "the old one stays");
+    std::fs::remove_file(&tls.certificate).unwrap();
+    reloads(&server, &authority, "failed", 3.0);
+    assert_eq!(shown(&server, &authority), "renewed");
+    renewed("again");
+    reloads(&server, &authority, "reloaded", 2.0);
+    assert_eq!(shown(&server, &authority), "again");
+    open.write_all(b"GET /v1/status HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut begun = [0; 12];
+    open.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200", "a connection stays open over all that");
 }

@@ -66,6 +66,7 @@ fn start_docker() -> Result<Broker, String> {
          -e KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1 -e KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS=5 \
          -e KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR=1 -e KAFKA_TRANSACTION_STATE_LOG_MIN_ISR=1 \
          -e KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS=5 -e KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0 \
+         -e KAFKA_LOG_RETENTION_CHECK_INTERVAL_MS=1000 -e KAFKA_LOG_CLEANER_BACKOFF_MS=500 \
          apache/kafka:{KAFKA_VERSION} >/dev/null"
     );
     watched(&format!("{run} || exit 1; cat >/dev/null; docker rm -f {name} >/dev/null"), port)
@@ -168,6 +169,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=5
 group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=500
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 auto.create.topics.enable=false
 ",
