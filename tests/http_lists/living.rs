@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rekindle::engine::settings::Policy;
 use rekindle::engine::{
-    Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery,
+    Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery, NamedEvent,
     OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::HttpServer;
@@ -136,6 +136,10 @@ impl QueryPort for Living {
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
         self.answer(|engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+    }
+
+    fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        self.answer(|engine| engine.named_events(tenant, session))
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
