@@ -41,7 +41,7 @@ export function table(caption, columns, rows, { named = true } = {}) {
   };
   const heads = columns.map(([text, className]) => h("th", { scope: "col", class: className }, text));
   const body = rows.map((row) => row instanceof Node ? row : h("tr", null, row.map(cell)));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, h("tr", null, heads)), h("tbody", null, body)));
 }
 
