@@ -165,17 +165,38 @@ fn a_body_may_have_a_mebibyte_and_no_more() {
 }
 
 #[test]
-fn the_page_is_whole_in_itself_and_may_run_only_its_own_script() {
+fn the_page_is_whole_in_itself_and_may_run_only_its_own_parts() {
     let server = serve_double(Double::default());
     let page = get(&server, "/");
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").is_some_and(|t| t.starts_with("text/html")));
     let policy = page.header("content-security-policy").unwrap_or_default();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"), "{policy}");
-    assert!(page.body.contains("<script>\"use strict\";") && page.body.contains("<style>:root"), "parts are filled in");
-    for outside in ["src=", "@import", "url(", "href=\"http", "innerHTML", "insertAdjacentHTML", "document.write"] {
-        assert!(!page.body.contains(outside), "the page holds {outside}");
+    for rule in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "require-trusted-types-for 'script'"] {
+        assert!(policy.contains(rule) && !policy.contains("unsafe"), "{policy} lacks {rule}");
     }
+    let mut wanted = vec!["page/main.js".to_owned(), "page/base.css".to_owned(), "page/views.css".to_owned()];
+    let (mut seen, mut text) = (Vec::new(), page.body);
+    for part in &wanted {
+        assert!(text.contains(&format!("\"{part}\"")), "the page does not load {part}");
+    }
+    while let Some(part) = wanted.pop() {
+        let reply = get(&server, &format!("/{part}"));
+        assert_eq!(reply.status, 200, "{part}");
+        let kind = if part.ends_with(".js") { "text/javascript" } else { "text/css" };
+        assert!(reply.header("content-type").is_some_and(|t| t.starts_with(kind)), "{part}");
+        assert_eq!(reply.header("x-content-type-options").as_deref(), Some("nosniff"));
+        let imports = reply.body.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next());
+        let imports: Vec<String> = imports.map(|name| format!("page/{name}")).collect();
+        wanted.extend(imports.into_iter().filter(|name| *name != part && !seen.contains(name)));
+        seen.push(part);
+        text += &reply.body;
+    }
+    assert!(seen.len() > 10, "{seen:?}");
+    let foreign = ["@import", "url(", "=\"http", "=\"//", "innerHTML", "insertAdjacentHTML", "document.write", "eval("];
+    for outside in foreign {
+        assert!(!text.contains(outside), "the page holds {outside}");
+    }
+    get(&server, "/page/none.js").is_problem(404, "no such resource");
 }
 
 #[test]

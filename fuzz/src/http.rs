@@ -9,8 +9,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
 use rekindle::engine::{
-    Blocks, ChainOf, Effects, Endings, Engine, Explained, Found, HistoryPage, HistoryQuery, OutputFormat, PrefixMatch,
-    PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
+    Blocks, ChainOf, Effects, Endings, Engine, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, OutputFormat,
+    PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
 };
 use rekindle::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
@@ -133,6 +133,11 @@ impl QueryPort for Port {
         let engine = self.engine();
         let view = engine.session(tenant, session);
         answer(&engine, view.map(|view| (view, engine.vector(tenant, session))))
+    }
+
+    fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        let engine = self.engine();
+        answer(&engine, engine.named_events(tenant, session))
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {

@@ -1,17 +1,12 @@
-//! The live page and the two answers it is fed from. The page is whole in itself: no other host is asked.
-
-use std::sync::LazyLock;
+//! The live page, and the two answers its overview is fed from. The page is whole in itself: no other host is asked.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{Html, IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::health::restored;
 use super::port::{PartitionPhase, PartitionStatus};
@@ -21,34 +16,58 @@ use super::server::{App, Mode};
 use crate::engine::EngineStats;
 use crate::model::session::Status;
 
-const STYLE: &str = include_str!("page/style.css");
-const SCRIPT: &str = include_str!("page/script.js");
+/// The page and its parts: the name of each, what it is, and its text.
+const PAGE: &str = include_str!("page/index.html");
+const PARTS: [(&str, &str, &str); 18] = [
+    ("base.css", CSS, include_str!("page/base.css")),
+    ("views.css", CSS, include_str!("page/views.css")),
+    ("api.js", SCRIPT, include_str!("page/api.js")),
+    ("dom.js", SCRIPT, include_str!("page/dom.js")),
+    ("faults.js", SCRIPT, include_str!("page/faults.js")),
+    ("find.js", SCRIPT, include_str!("page/find.js")),
+    ("history.js", SCRIPT, include_str!("page/history.js")),
+    ("links.js", SCRIPT, include_str!("page/links.js")),
+    ("live.js", SCRIPT, include_str!("page/live.js")),
+    ("main.js", SCRIPT, include_str!("page/main.js")),
+    ("overview.js", SCRIPT, include_str!("page/overview.js")),
+    ("search.js", SCRIPT, include_str!("page/search.js")),
+    ("session.js", SCRIPT, include_str!("page/session.js")),
+    ("sessions.js", SCRIPT, include_str!("page/sessions.js")),
+    ("suggestion.js", SCRIPT, include_str!("page/suggestion.js")),
+    ("timeline.js", SCRIPT, include_str!("page/timeline.js")),
+    ("users.js", SCRIPT, include_str!("page/users.js")),
+    ("words.js", SCRIPT, include_str!("page/words.js")),
+];
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static PAGE: LazyLock<String> =
-    LazyLock::new(|| include_str!("page/index.html").replace("/*style*/", STYLE).replace("/*script*/", SCRIPT));
-
-/// Lets the page run its own script and ask its own host, and nothing else.
-static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
-    format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; img-src data:; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
-    )
-});
+/// Lets the page load its own parts and ask its own host, and nothing else. A text never becomes markup or script,
+/// whatever the page does with it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// `GET /`
 pub(super) async fn page() -> Response {
-    let mut response = Html(PAGE.as_str()).into_response();
-    let headers = response.headers_mut();
-    // The policy is ASCII: constants and base64.
-    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    plain("text/html; charset=utf-8", PAGE)
+}
+
+/// `GET /page/{file}`: a part of the page.
+pub(super) async fn part(path: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
+    let found = path.ok().and_then(|Path(file)| PARTS.iter().find(|(name, ..)| *name == file));
+    let (_, kind, text) = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such resource"))?;
+    Ok(plain(kind, text))
+}
+
+fn plain(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, text).into_response()
 }
 
 /// `GET /v1/status`: what this process is doing; and, to those who see all tenants, what it owns and has done.

@@ -8,6 +8,7 @@ mod connections;
 mod cursor;
 pub mod erasure_id;
 mod erasures;
+mod events;
 mod fields;
 mod freshness;
 mod gate;

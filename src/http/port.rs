@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::engine::{
-    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
-    RecoveryQuery, Remains, SearchQuery, Told,
+    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
+    PrefixQuery, RecoveryQuery, Remains, SearchQuery, Told,
 };
 use crate::model::event::ErasureScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId};
@@ -156,6 +156,8 @@ pub trait QueryPort: Send + Sync + 'static {
         tenant: &TenantId,
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError>;
+    /// The events that a session's state names, in their order.
+    fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError>;
     /// The suggestions of a session: the open ones, the oldest first, and those known to have ended lately, the latest first.
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError>;
     /// One suggestion that is open or is known to have ended lately.

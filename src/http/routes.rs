@@ -13,7 +13,7 @@ use super::auth::Role::{Admin, Read};
 use super::gate::{Gate, count, identify};
 use super::problem::Problem;
 use super::server::App;
-use super::{erasures, health, lists, live, queries, suggestions};
+use super::{erasures, events, health, lists, live, queries, suggestions};
 
 /// Largest request body in bytes, inclusive.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -25,6 +25,7 @@ pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: b
     // The page holds no data: it asks for them with the token that it is given.
     let open = Router::new()
         .route("/", get(live::page))
+        .route("/page/{file}", get(live::part))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz));
     let (open, known) = match open_metrics {
@@ -36,6 +37,7 @@ pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: b
         .route("/v1/status", needs_read(get(live::status)))
         .route("/v1/tenants/{tenant}/sessions/{session}", needs_read(get(queries::session)))
         .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", needs_read(get(suggestions::of_session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/events", needs_read(get(events::of_session)))
         .route("/v1/tenants/{tenant}/sessions/{session}/blocks", needs_read(get(suggestions::session_blocks)))
         .route("/v1/tenants/{tenant}/suggestions/{suggestion}", needs_read(get(suggestions::one)))
         .route("/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", needs_read(get(suggestions::blocks)))

@@ -13,8 +13,8 @@ use super::port::{Answer, Embedding, FeedItem, Left, QueryError, QueryPort};
 use super::problem::Problem;
 use super::server::App;
 use crate::engine::{
-    Blocks, ChainOf, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery, RecoveryQuery, SearchQuery,
-    Told,
+    Blocks, ChainOf, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch, PrefixQuery, RecoveryQuery,
+    SearchQuery, Told,
 };
 use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
@@ -70,6 +70,10 @@ impl Seen {
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
         self.of(tenant)?.session_and_vector(tenant, session)
+    }
+
+    pub fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        self.of(tenant)?.events(tenant, session)
     }
 
     pub fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {

@@ -7,8 +7,8 @@ use super::board::{Board, Phase, RebuildView, SharedEngine, Slot, read};
 use super::kept::Kept;
 use crate::engine::validate::murmur2;
 use crate::engine::{
-    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch, PrefixQuery,
-    RecoveryQuery, SearchQuery, Sought, Told,
+    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
+    PrefixQuery, RecoveryQuery, SearchQuery, Sought, Told,
 };
 use crate::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
@@ -63,6 +63,10 @@ impl QueryPort for Board {
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
         self.ask(tenant, |engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+    }
+
+    fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        self.ask(tenant, |engine| engine.named_events(tenant, session))
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {

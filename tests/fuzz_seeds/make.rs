@@ -172,6 +172,7 @@ fn requests() -> Vec<Seed> {
         seed("http", "recovery", format!("POST /v1/tenants/t-1/recovery\nlocalhost\n{query}")),
         seed("http", "vector", "GET /v1/tenants/t-1/sessions/s-1?include=vector\nlocalhost\n"),
         seed("http", "suggestions", "GET /v1/tenants/t-1/sessions/s-1/suggestions\nlocalhost\n"),
+        seed("http", "events", "GET /v1/tenants/t-1/sessions/s-1/events?at_least=0:7&wait_ms=0\nlocalhost\n"),
         seed("http", "suggestion", "GET /v1/tenants/t-1/suggestions/00?at_least=0:7&wait_ms=0\nlocalhost\n"),
         seed("http", "blocks", "GET /v1/tenants/t-1/sessions/s-1/blocks?limit=1&cursor=AA\nlocalhost\n"),
         seed(

@@ -9,7 +9,7 @@ use crate::given::{ACME, ALL, ask, bearer, get, metric, serve, with_keys};
 use crate::http_double::{Double, Reply, serve_double};
 
 /// Every route that tells of one tenant, with a body that is good.
-fn routes(tenant: &str) -> [(&'static str, String, String); 7] {
+fn routes(tenant: &str) -> [(&'static str, String, String); 8] {
     let mut vector = vec![0.0; 768];
     vector[0] = 1.0;
     let chain = json!({"cache": {"namespace": "m"}, "prefix": {"algorithm": "a", "block_tokens": 16, "hashes": ["1"]}});
@@ -18,6 +18,7 @@ fn routes(tenant: &str) -> [(&'static str, String, String); 7] {
         ("GET", at("sessions/s-9"), String::new()),
         ("GET", at("sessions/s-9?include=vector"), String::new()),
         ("GET", at("sessions/s-9/suggestions"), String::new()),
+        ("GET", at("sessions/s-9/events"), String::new()),
         ("GET", at("users/u-1/sessions"), String::new()),
         ("POST", at("search"), json!({"vector": vector}).to_string()),
         ("POST", at("prefix-match"), chain.to_string()),
@@ -58,8 +59,8 @@ fn nothing_is_told_without_a_token_that_is_known() {
         is_unauthorized(&ask(&server, "GET", status, &lines, ""), "not valid", &lines);
     }
     assert_eq!(ask(&server, "GET", status, &format!("Authorization: bearer {ACME}\r\n"), "").status, 200);
-    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"no_token\"}"), 11.0);
-    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"bad_token\"}"), 20.0);
+    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"no_token\"}"), 12.0);
+    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"bad_token\"}"), 21.0);
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn another_tenant_is_answered_as_one_that_does_not_exist() {
     // What is wrong with a request is said before anything is looked up, and so is the same everywhere.
     let wrong = |path| get(&there, path, ACME).body;
     assert_eq!(wrong("/v1/tenants/other/sessions/a%20b"), wrong("/v1/tenants/acme/sessions/a%20b"));
-    assert_eq!(metric(&there, "rekindle_http_refused_total{reason=\"tenant\"}"), 7.0);
+    assert_eq!(metric(&there, "rekindle_http_refused_total{reason=\"tenant\"}"), 8.0);
     assert_eq!(
         metric(
             &there,
@@ -106,7 +107,7 @@ fn a_token_without_the_role_is_told_so() {
     for path in ["/feed", "/v1/status"] {
         get(&server, path, "key-of-nothing").is_problem(403, "needs the role read");
     }
-    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"role\"}"), 9.0);
+    assert_eq!(metric(&server, "rekindle_http_refused_total{reason=\"role\"}"), 10.0);
 }
 
 #[test]
@@ -137,8 +138,10 @@ fn probes_the_page_and_metrics_need_no_token_unless_metrics_are_closed() {
     for path in ["/", "/livez", "/readyz", "/metrics"] {
         assert_eq!(ask(&server, "GET", path, "", "").status, 200, "{path}");
     }
-    let page = ask(&server, "GET", "/", "", "").body;
-    assert!(page.contains("sessionStorage") && page.contains("id=\"sign-in\"") && !page.contains("localStorage"));
+    assert!(ask(&server, "GET", "/", "", "").body.contains("id=\"sign-in\""));
+    let asks = ask(&server, "GET", "/page/api.js", "", "");
+    assert_eq!(asks.status, 200, "the page's parts hold no data either");
+    assert!(asks.body.contains("sessionStorage") && !asks.body.contains("localStorage"));
     let closed = serve(&HttpSettings { open_metrics: false, ..with_keys() }, Double::default());
     is_unauthorized(&ask(&closed, "GET", "/metrics", "", ""), "token is needed", "metrics");
     get(&closed, "/metrics", ACME).is_problem(403, "for all tenants");

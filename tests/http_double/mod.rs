@@ -5,7 +5,7 @@ mod client;
 use std::sync::{Arc, Mutex};
 
 use rekindle::engine::{
-    Blocks, ChainOf, EngineSettings, EngineStats, Explained, Found, HistoryPage, HistoryQuery, PrefixMatch,
+    Blocks, ChainOf, EngineSettings, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
     PrefixQuery, RecoveryQuery, Remains, SearchHit, SearchQuery, Told,
 };
 use rekindle::http::port::{
@@ -95,6 +95,10 @@ impl QueryPort for Double {
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
         self.answer((view(tenant, session), None))
+    }
+
+    fn events(&self, _: &TenantId, _: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        self.answer(Vec::new())
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {

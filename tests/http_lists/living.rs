@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rekindle::engine::settings::Policy;
 use rekindle::engine::{
-    Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery,
-    OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told,
+    Blocks, ChainOf, Effects, Endings, Engine, EngineSettings, Explained, Found, HistoryPage, HistoryQuery, NamedEvent,
+    OutValue, OutputFormat, PrefixMatch, PrefixQuery, Record, RecoveryQuery, SearchQuery, Told, Topic,
 };
 use rekindle::http::HttpServer;
 use rekindle::http::port::{
-    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionStatus, QueryError, QueryPort,
+    Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
+    QueryError, QueryPort,
 };
+use rekindle::http::settings::HttpSettings;
 use rekindle::model::event::ErasureScope;
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
 use rekindle::model::position::{Offset, PartitionId, Position};
@@ -20,7 +22,7 @@ use rekindle::model::time::Millis;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::http_double::serve_port;
+use crate::http_double::{on_loopback, serve_as};
 
 /// When the first event occurred.
 pub const BASE: i64 = 1_762_340_000_000;
@@ -65,11 +67,16 @@ pub fn session_id(text: &str) -> SessionId {
 impl Living {
     /// One that has processed these events, and its API.
     pub fn serve(events: &[Value]) -> (Arc<Living>, HttpServer) {
+        Living::serve_as(&on_loopback(), events)
+    }
+
+    /// The same by any settings.
+    pub fn serve_as(edge: &HttpSettings, events: &[Value]) -> (Arc<Living>, HttpServer) {
         let engine = Engine::new(Arc::new(settings()), PartitionId(0), 1);
         let (engine, endings) = (Mutex::new((engine, Effects::new())), Mutex::default());
         let living = Arc::new(Living { engine, endings, fed: watch::Sender::default() });
         living.feed(events);
-        let server = serve_port(Arc::clone(&living) as Arc<dyn QueryPort>, settings());
+        let server = serve_as(edge, Arc::clone(&living) as Arc<dyn QueryPort>, settings()).expect("a free port");
         (living, server)
     }
 
@@ -123,7 +130,10 @@ impl QueryPort for Living {
     }
 
     fn partitions(&self) -> Vec<PartitionStatus> {
-        Vec::new()
+        let engine = &self.held().0;
+        let (phase, lag) = (PartitionPhase::Running, Some(LAG));
+        let (partition, next_offset) = (PartitionId(0), engine.next_offset());
+        vec![PartitionStatus { partition, phase, next_offset, lag, stats: engine.stats() }]
     }
 
     fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError> {
@@ -136,6 +146,10 @@ impl QueryPort for Living {
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
         self.answer(|engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+    }
+
+    fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
+        self.answer(|engine| engine.named_events(tenant, session))
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
@@ -189,7 +203,15 @@ impl QueryPort for Living {
         self.answer(|engine| Some(Left { remains: engine.remains(tenant, scope), committed: engine.next_offset() }))
     }
 
-    fn feed(&self, _: u64) -> Vec<(u64, FeedItem)> {
-        Vec::new()
+    fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
+        let effects = &self.held().1;
+        let suggestions = effects.stream().filter(|record| matches!(record.topic, Topic::Recovery | Topic::Transfer));
+        let items = suggestions.filter_map(|record| {
+            let OutValue::Json(json) = record.value else { return None };
+            let json = String::from_utf8(json.to_vec()).expect("JSON is UTF-8");
+            let key = String::from_utf8(record.key?.to_vec()).expect("ids are ASCII");
+            Some(FeedItem { tenant: key.split('/').next()?.to_owned(), json, latency_ms: Some(4.5) })
+        });
+        (1..).zip(items).filter(|(number, _)| *number > after).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 mod double;
 mod erased;
+mod events;
 mod fresh;
 mod history;
 mod living;

@@ -1,0 +1,33 @@
+//! The events that a session's state stands on.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::queries::{self, Parameters, with_place};
+use super::seen::Seen;
+use crate::engine::NamedEvent;
+
+/// Parameters that are known.
+const KNOWN: [&str; 2] = ["at_least", "wait_ms"];
+
+/// `GET /v1/tenants/{tenant}/sessions/{session}/events`: of each facet the event that set it, in the order of events.
+pub(super) async fn of_session(
+    seen: Seen,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: Parameters,
+) -> Result<Json<Value>, Problem> {
+    let (tenant, session) = queries::session_ids(path)?;
+    let at_least = queries::parameters(query)?.only(&KNOWN)?.at_least()?;
+    seen.until(&tenant, at_least).await?;
+    let answer = seen.events(&tenant, &session).map_err(queries::unless_session)?;
+    let events: Vec<Value> = answer.value.iter().map(event_json).collect();
+    Ok(with_place(json!({"events": events}), &answer))
+}
+
+fn event_json(NamedEvent { stamp, sets }: &NamedEvent) -> Value {
+    let sets: Vec<Value> = sets.iter().map(|(facet, value)| json!({"facet": facet, "value": value})).collect();
+    json!({"event_id": stamp.event_id.as_str(), "occurred_at": stamp.at.0, "seq": stamp.seq, "sets": sets})
+}
