@@ -14,7 +14,7 @@ use crate::model::ids::TenantId;
 use crate::model::position::{Offset, PartitionId, Position};
 
 /// How long a request may wait, and does where it does not say, in ms.
-const WAIT_MS: (u64, u64) = (30_000, 1_000);
+pub(super) const WAIT_MS: (u64, u64) = (30_000, 1_000);
 
 /// What an answer is to cover.
 #[derive(Debug, Clone, Copy, PartialEq)]

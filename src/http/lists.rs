@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::openapi;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
 use super::seen::Seen;
@@ -17,6 +18,10 @@ use crate::engine::{Found, PrefixMatch, encode};
 use crate::model::ids::UserId;
 
 /// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/users/{user}/sessions", operation_id = "listSessions", tag = "sessions",
+    summary = "A user's sessions, the newest first, by pages",
+    params(openapi::OfUser, openapi::HistoryParameters, openapi::Fresh),
+    responses((status = 200, description = "A page", body = openapi::HistoryAnswer)))]
 pub(super) async fn history(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -34,6 +39,11 @@ pub(super) async fn history(
 }
 
 /// `POST /v1/tenants/{tenant}/search`: the nearest sessions by their embedding.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/search", operation_id = "search", tag = "sessions",
+    summary = "The nearest sessions by their embedding",
+    params(openapi::OfTenant),
+    request_body = openapi::SearchBody,
+    responses((status = 200, description = "The nearest sessions", body = openapi::SearchAnswer)))]
 pub(super) async fn search(
     State(app): State<App>,
     seen: Seen,
@@ -60,6 +70,11 @@ pub(super) async fn search(
 }
 
 /// `POST /v1/tenants/{tenant}/prefix-match`: sessions that hold the beginning of a chain.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/prefix-match", operation_id = "matchPrefix", tag = "sessions",
+    summary = "Sessions that hold the beginning of a chain",
+    params(openapi::OfTenant),
+    request_body = openapi::PrefixMatchBody,
+    responses((status = 200, description = "The sessions", body = openapi::PrefixMatchAnswer)))]
 pub(super) async fn prefix_match(
     State(app): State<App>,
     seen: Seen,

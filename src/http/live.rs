@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::health::restored;
+use super::openapi;
 use super::port::{PartitionPhase, PartitionStatus};
 use super::problem::Problem;
 use super::seen::Seen;
@@ -39,6 +40,9 @@ static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET /`
+#[utoipa::path(get, path = "/", operation_id = "getPage", tag = "service",
+    summary = "The live page",
+    responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
 pub(super) async fn page() -> Response {
     let mut response = Html(PAGE.as_str()).into_response();
     let headers = response.headers_mut();
@@ -52,6 +56,9 @@ pub(super) async fn page() -> Response {
 }
 
 /// `GET /v1/status`: what this process is doing; and, to those who see all tenants, what it owns and has done.
+#[utoipa::path(get, path = "/v1/status", operation_id = "getStatus", tag = "service",
+    summary = "What this process is doing",
+    responses((status = 200, description = "The status", body = openapi::StatusAnswer)))]
 pub(super) async fn status(State(app): State<App>, seen: Seen) -> Json<Value> {
     let ready = app.port.ready();
     let mut status = json!({
@@ -110,6 +117,10 @@ pub(super) struct After {
 }
 
 /// `GET /feed?after=N`: the newest published suggestions after number N (default 0), oldest first.
+#[utoipa::path(get, path = "/feed", operation_id = "getFeed", tag = "suggestions",
+    summary = "The newest published suggestions",
+    params(openapi::FeedParameters),
+    responses((status = 200, description = "The suggestions", body = openapi::FeedAnswer)))]
 pub(super) async fn feed(seen: Seen, query: Result<Query<After>, QueryRejection>) -> Result<Json<Value>, Problem> {
     let Query(After { after }) = query.map_err(|e| Problem::field("after", e.body_text()))?;
     let (last, items) = seen.feed(after);

@@ -15,6 +15,7 @@ mod health;
 mod listen;
 mod lists;
 mod live;
+mod openapi;
 pub mod port;
 mod problem;
 mod queries;
@@ -27,4 +28,5 @@ pub mod settings;
 mod suggestions;
 mod tls;
 
+pub use openapi::description;
 pub use server::{HttpServer, Mode, Prepared, ServeError, prepare, router, serve};

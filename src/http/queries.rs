@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::openapi;
 use super::port::{Answer, Embedding, QueryError};
 use super::problem::{Place, Problem};
 use super::request;
@@ -25,6 +26,10 @@ use crate::model::suggestion::Publication;
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}`
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}", operation_id = "getSession", tag = "sessions",
+    summary = "A session as it stands",
+    params(openapi::OfSession, openapi::WithVector, openapi::Fresh),
+    responses((status = 200, description = "The session", body = openapi::SessionAnswer)))]
 pub(super) async fn session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -54,6 +59,11 @@ pub(super) async fn session(
 }
 
 /// `POST /v1/tenants/{tenant}/recovery`
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/recovery", operation_id = "queryRecovery", tag = "suggestions",
+    summary = "What to restore for a request",
+    params(openapi::OfTenant),
+    request_body = openapi::RecoveryBody,
+    responses((status = 200, description = "The suggestion; nothing is changed or published", body = openapi::RecoveryAnswer)))]
 pub(super) async fn recovery(
     State(app): State<App>,
     seen: Seen,

@@ -14,7 +14,7 @@ use crate::model::position::Position;
 const FIELDS: [&str; 8] =
     ["session_id", "user_id", "cache", "prefix", "context", "candidate_workers", "at_least", "wait_ms"];
 /// Most workers that a session could be placed on.
-const WORKERS: usize = 256;
+pub(super) const WORKERS: usize = 256;
 
 /// Reads a query. Errors name the field.
 pub(super) fn recovery_query(
