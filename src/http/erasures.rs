@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::erasure_id::{self, Written};
 use super::fields::Fields;
 use super::openapi;
+use super::parameters::NoParameters;
 use super::port::{Answer, Erasure, KeptBy, Left, NotWritten, QueryError};
 use super::problem::{Place, Problem};
 use super::queries::{self, Parameters, not_found};
@@ -41,6 +42,7 @@ pub(super) async fn ask(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::openapi;
+use super::parameters::NoParameters;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
 use super::seen::Seen;
@@ -48,11 +49,12 @@ pub(super) async fn search(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&queries::json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
     let query = asked::search_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -79,11 +81,12 @@ pub(super) async fn prefix_match(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&queries::json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
     let query = asked::prefix_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -97,12 +100,4 @@ pub(super) async fn prefix_match(
         })
     });
     Ok(with_place(json!({"matches": matches.collect::<Vec<_>>()}), &answer))
-}
-
-/// A body that is JSON as far as its type says, if it says one.
-fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    if queries::says_json(headers) == Some(false) {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
-    }
-    queries::whole(body)
 }

@@ -3,20 +3,20 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::health::restored;
 use super::openapi;
+use super::parameters::NoParameters;
 use super::port::{PartitionPhase, PartitionStatus};
 use super::problem::Problem;
+use super::queries::{self, Parameters};
 use super::seen::Seen;
 use super::server::{App, Mode};
 use crate::engine::EngineStats;
@@ -59,7 +59,7 @@ pub(super) async fn page() -> Response {
 #[utoipa::path(get, path = "/v1/status", operation_id = "getStatus", tag = "service",
     summary = "What this process is doing",
     responses((status = 200, description = "The status", body = openapi::StatusAnswer)))]
-pub(super) async fn status(State(app): State<App>, seen: Seen) -> Json<Value> {
+pub(super) async fn status(State(app): State<App>, seen: Seen, _: NoParameters) -> Json<Value> {
     let ready = app.port.ready();
     let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -109,20 +109,14 @@ fn partition(status: &PartitionStatus) -> Value {
         "next_offset": status.next_offset.map(|o| o.0), "lag": status.lag, "sessions": by_status(&status.stats)})
 }
 
-/// Where the page is in the feed.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    after: u64,
-}
-
 /// `GET /feed?after=N`: the newest published suggestions after number N (default 0), oldest first.
 #[utoipa::path(get, path = "/feed", operation_id = "getFeed", tag = "suggestions",
     summary = "The newest published suggestions",
     params(openapi::FeedParameters),
     responses((status = 200, description = "The suggestions", body = openapi::FeedAnswer)))]
-pub(super) async fn feed(seen: Seen, query: Result<Query<After>, QueryRejection>) -> Result<Json<Value>, Problem> {
-    let Query(After { after }) = query.map_err(|e| Problem::field("after", e.body_text()))?;
+pub(super) async fn feed(seen: Seen, query: Parameters) -> Result<Json<Value>, Problem> {
+    let mut parameters = queries::parameters(query)?.only(&["after"])?;
+    let after = parameters.whole("after", 0..=i64::MAX as u64)?.unwrap_or(0);
     let (last, items) = seen.feed(after);
     let items: Vec<Value> = items
         .into_iter()

@@ -16,6 +16,7 @@ mod listen;
 mod lists;
 mod live;
 mod openapi;
+mod parameters;
 pub mod port;
 mod problem;
 mod queries;

@@ -18,7 +18,7 @@ use crate::model::suggestion::Publication;
 
 /// Hashes of a page: most, and where nothing is said.
 pub(super) const PAGE: (usize, usize) = (16_384, 1_000);
-/// Parameters that are known of one suggestion, and of blocks.
+/// Parameters that are known of suggestions, and of blocks.
 const ONE: [&str; 2] = ["at_least", "wait_ms"];
 const BLOCKS: [&str; 4] = ["limit", "cursor", "at_least", "wait_ms"];
 
@@ -33,7 +33,7 @@ pub(super) async fn of_session(
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
-    seen.until(&tenant, queries::parameters(query)?.at_least()?).await?;
+    seen.until(&tenant, queries::parameters(query)?.only(&ONE)?.at_least()?).await?;
     let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
     let (open, ended): (Vec<_>, Vec<_>) = answer.value.iter().partition(|told| told.end.is_none());
     let open: Vec<Value> = open.into_iter().map(published).collect();
