@@ -41,17 +41,18 @@ fn judge(name: &str, guarded: bool) {
     let server = serve_as(&edge(guarded), service.port(), (*settings.engine).clone()).expect("a free port");
     sample::fold(&settings, &server);
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("openapi.json"), closed(&server).to_string()).expect("written");
+    std::fs::write(folder.path().join("openapi.json"), closed(&server, guarded).to_string()).expect("written");
     std::fs::write(folder.path().join("schemathesis.toml"), rules(&server, guarded)).expect("written");
     let output = Command::new(python)
         .current_dir(folder.path())
         .args(["-m", "schemathesis.cli", "run", "openapi.json", "--no-color", "--continue-on-failure"])
-        .args(["--url", &server.url(), "--seed", "1", "--max-examples", "15", "--max-time", MOST_SECONDS])
+        .args(["--phases", "examples,coverage,fuzzing"])
+        .args(["--url", &server.url(), "--seed", "1", "--max-examples", "8", "--max-time", MOST_SECONDS])
         .output()
         .expect("Python runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("18 tested") || said.contains("18 selected"), "all operations: {said}");
+    assert!(said.contains("18 selected / 18 total"), "all operations: {said}");
     server.stop();
     service.shutdown().expect("clean");
 }
@@ -59,7 +60,7 @@ fn judge(name: &str, guarded: bool) {
 fn edge(guarded: bool) -> HttpSettings {
     let mut settings = on_loopback();
     // What waits for a record that never comes waits no longer than that.
-    settings.limits.request = Duration::from_secs(2);
+    settings.limits.request = Duration::from_secs(1);
     if guarded {
         let grant = Grant { who: "key:all".into(), tenants: Tenants::All, role: Some(Role::Admin), by_token: true };
         settings.auth = AuthSettings { keys: vec![(KeyHash::of_key(KEY), grant)], jwt: None };
@@ -67,25 +68,41 @@ fn edge(guarded: bool) -> HttpSettings {
     settings
 }
 
-/// The description, with answers that may hold nothing but what it says.
-fn closed(server: &HttpServer) -> Value {
+/// Schemas that others add to, and those that add to them.
+const ADDED_TO: [&str; 3] = ["RecoverySuggestion", "TransferSuggestion", "Trigger"];
+const MADE_OF_SEVERAL: [&str; 3] = ["SuggestionPublished", "SuggestionTold", "TriggerTold"];
+
+/// The description, with answers that may hold nothing but what it says, and tokens where they are asked for.
+fn closed(server: &HttpServer, guarded: bool) -> Value {
     let mut document = sample::ask(server, "GET", "/openapi.json", "").json();
     let schemas = document["components"]["schemas"].as_object_mut().expect("schemas");
-    for schema in schemas.values_mut() {
-        close(schema);
+    for (name, schema) in schemas {
+        if MADE_OF_SEVERAL.contains(&name.as_str()) {
+            schema["unevaluatedProperties"] = false.into();
+        } else {
+            let added_to = ADDED_TO.contains(&name.as_str());
+            let fields = schema.as_object_mut().expect("a schema");
+            fields.values_mut().for_each(close);
+            if !added_to && fields.contains_key("properties") {
+                fields.entry("additionalProperties").or_insert(false.into());
+            }
+        }
+    }
+    if !guarded {
+        let methods = document["paths"].as_object_mut().expect("paths").values_mut();
+        for operation in methods.flat_map(|m| m.as_object_mut().expect("methods").values_mut()) {
+            operation.as_object_mut().expect("an operation").remove("security");
+        }
     }
     document
 }
 
+/// Closes the objects within a schema.
 fn close(schema: &mut Value) {
     match schema {
-        // What is made of several parts is closed as a whole.
-        Value::Object(fields) if fields.contains_key("allOf") => {
-            fields.insert("unevaluatedProperties".to_owned(), false.into());
-        }
         Value::Object(fields) => {
             fields.values_mut().for_each(close);
-            if fields.get("properties").is_some_and(|p| p.is_object() && p.get("type").is_none_or(Value::is_object)) {
+            if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("required") {
                 fields.entry("additionalProperties").or_insert(false.into());
             }
         }

@@ -18,7 +18,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// The description lies beside the page; nobody else is asked to judge it.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::from("../openapi.json").validator_url("none");
-    Arc::new(config.try_it_out_enabled(true).display_request_duration(true))
+    Arc::new(config.try_it_out_enabled(true).display_request_duration(true).use_base_layout())
 });
 
 /// `GET /docs`: its links are relative to the path with a slash behind it.

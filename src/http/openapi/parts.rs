@@ -131,8 +131,8 @@ fn told() -> Vec<(String, Value)> {
     let place = json!({"type": "object", "required": ["partition", "offset"], "properties": {
         "partition": {"type": "integer"}, "offset": {"type": "integer"}}});
     let schemas = [
-        ("SuggestionTold", json!({"allOf": [reference("SuggestionPublished"), end]})),
-        ("SuggestionPublished", published),
+        ("SuggestionPublished", published.clone()),
+        ("SuggestionTold", json!({"allOf": [published, end]})),
         ("TriggerTold", json!({"allOf": [reference("Trigger"), place]})),
         ("KvCopyOrNull", json!({"oneOf": [reference("KvCopy"), {"type": "null"}]})),
     ];
