@@ -10,17 +10,16 @@ use rekindle::http::auth::{Grant, KeyHash, Role, Tenants};
 use rekindle::http::settings::{AuthSettings, HttpSettings};
 use rekindle::runtime::start;
 use rekindle::telemetry::Metrics;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::http_double::{on_loopback, serve_as};
 use crate::sample::{self, KEY};
 use crate::support::clients::eventually;
 use crate::support::python;
 
-/// The version, and what it is asked to do.
+/// The version, and whether it is there.
 const PACKAGE: &str = "schemathesis==4.32.5";
 const IS_THERE: &str = "import importlib.metadata as m, schemathesis; assert m.version('schemathesis') == '4.32.5'";
-const MOST_SECONDS: &str = "60";
 
 #[test]
 fn the_service_does_as_its_description_says() {
@@ -41,18 +40,22 @@ fn judge(name: &str, guarded: bool) {
     let server = serve_as(&edge(guarded), service.port(), (*settings.engine).clone()).expect("a free port");
     sample::fold(&settings, &server);
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("openapi.json"), closed(&server, guarded).to_string()).expect("written");
-    std::fs::write(folder.path().join("schemathesis.toml"), rules(&server, guarded)).expect("written");
+    let subjects = subjects(&server);
+    let mut document = closed(&server, guarded);
+    with_examples(&mut document, &subjects);
+    std::fs::write(folder.path().join("openapi.json"), document.to_string()).expect("written");
+    std::fs::write(folder.path().join("schemathesis.toml"), rules(&subjects, guarded)).expect("written");
     let output = Command::new(python)
         .current_dir(folder.path())
         .args(["-m", "schemathesis.cli", "run", "openapi.json", "--no-color", "--continue-on-failure"])
         .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--url", &server.url(), "--seed", "1", "--max-examples", "8", "--max-time", MOST_SECONDS])
+        .args(["--url", &server.url(), "--seed", "1", "--max-examples", "15", "--request-timeout", "10"])
         .output()
         .expect("Python runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("18 selected / 18 total"), "all operations: {said}");
+    every_operation_was_answered(&server, &document);
     server.stop();
     service.shutdown().expect("clean");
 }
@@ -89,8 +92,7 @@ fn closed(server: &HttpServer, guarded: bool) -> Value {
         }
     }
     if !guarded {
-        let methods = document["paths"].as_object_mut().expect("paths").values_mut();
-        for operation in methods.flat_map(|m| m.as_object_mut().expect("methods").values_mut()) {
+        for operation in operations(&mut document) {
             operation.as_object_mut().expect("an operation").remove("security");
         }
     }
@@ -111,15 +113,62 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Which subjects to ask about, so that there are answers, and which checks are meant.
-fn rules(server: &HttpServer, guarded: bool) -> String {
+/// What there is, by the name of the parameter.
+fn subjects(server: &HttpServer) -> Vec<(&'static str, Vec<String>)> {
     let (open, ended) = sample::suggestions(server);
-    let erasure = sample::erasure(server);
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    vec![
+        ("tenant", texts(&["acme"])),
+        ("session", texts(&["s-open", "s-ended", "s-other"])),
+        ("user", texts(&["u-1", "u-2"])),
+        ("suggestion", vec![open, ended]),
+        ("erasure", vec![sample::erasure(server)]),
+    ]
+}
+
+/// Examples of requests that find something.
+fn with_examples(document: &mut Value, subjects: &[(&str, Vec<String>)]) {
+    document["components"]["schemas"]["AtLeastText"]["example"] = "0:0".into();
+    let bodies = sample::bodies();
+    for operation in operations(document) {
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            let known = subjects.iter().find(|(name, _)| parameter["name"] == *name);
+            for (n, subject) in known.into_iter().flat_map(|(_, all)| all.iter().enumerate()) {
+                parameter["examples"][n.to_string()] = json!({"value": subject});
+            }
+        }
+        let of_this = bodies.iter().filter(|(name, _)| operation["operationId"] == *name);
+        let examples: Map<String, Value> =
+            of_this.enumerate().map(|(n, (_, body))| (n.to_string(), json!({"value": body}))).collect();
+        if !examples.is_empty() {
+            operation["requestBody"]["content"]["application/json"]["examples"] = examples.into();
+        }
+    }
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let methods = document["paths"].as_object_mut().expect("paths").values_mut();
+    methods.flat_map(|methods| methods.as_object_mut().expect("methods").values_mut())
+}
+
+/// An operation that only ever refuses shows nothing of its answers.
+fn every_operation_was_answered(server: &HttpServer, document: &Value) {
+    let metrics = sample::ask(server, "GET", "/metrics", "").body;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let status = if operation["operationId"] == "erase" { 202 } else { 200 };
+            let labels =
+                [format!("route=\"{path}\""), format!("method=\"{}\"", method.to_uppercase()), format!("\"{status}\"")];
+            let counted = metrics.lines().any(|line| labels.iter().all(|label| line.contains(label)));
+            assert!(counted, "{method} {path} was never answered:\n{metrics}");
+        }
+    }
+}
+
+/// Which subjects to ask about, so that there are answers, and which checks are meant.
+fn rules(subjects: &[(&str, Vec<String>)], guarded: bool) -> String {
+    let dictionaries = subjects.iter().map(|(name, all)| format!("[dictionaries.{name}]\nvalues = {all:?}\n"));
     let auth = if guarded { format!("[auth.openapi]\ntoken = {{ bearer = \"{KEY}\" }}\n") } else { String::new() };
-    include_str!("rules.toml")
-        .replace("OPEN", &open)
-        .replace("ENDED", &ended)
-        .replace("ERASURE", &erasure)
-        .replace("GUARDED", if guarded { "true" } else { "false" })
-        + &auth
+    let rules = include_str!("rules.toml").replace("GUARDED", if guarded { "true" } else { "false" });
+    dictionaries.collect::<String>() + &rules + &auth
 }

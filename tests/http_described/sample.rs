@@ -64,7 +64,7 @@ pub fn erasure(server: &HttpServer) -> String {
 
 /// Two sessions of a user that begin alike, each interrupted, one of them on again; all forms of copies beside them.
 fn events() -> Vec<Value> {
-    let cache = json!({"namespace": "m/fp8", "adapter": {"id": "a-1", "version": "3"}, "salt_id": "blue"});
+    let cache = cache();
     let mut all = Vec::new();
     for (session, user) in [("s-open", "u-1"), ("s-ended", "u-1"), ("s-other", "u-2")] {
         all.push(json!({"session_id": session, "type": "session_started", "user_id": user, "transfer_scope": "tenant",
@@ -111,4 +111,25 @@ fn copies(cache: &Value) -> Vec<Value> {
             "quantization": quantization, "created_at": at, "worker": "w-1", "worker_epoch": 1, "cache": cache})
     })
     .collect()
+}
+
+/// Bodies that find something, by the name of the operation.
+pub fn bodies() -> Vec<(&'static str, Value)> {
+    let vector: Vec<f32> = (0..DIM).map(|n| n as f32).collect();
+    let prefix = json!({"algorithm": "xxh64", "block_tokens": 16, "hashes": ["a1", "b2"]});
+    vec![
+        (
+            "search",
+            json!({"vector": vector, "k": 5, "filters": {"status": ["active", "interrupted"], "scope": "user"}}),
+        ),
+        ("search", json!({"session_id": "s-open", "at_least": {"partition": 0, "offset": 0}})),
+        ("matchPrefix", json!({"cache": cache(), "prefix": prefix})),
+        ("queryRecovery", json!({"session_id": "s-open"})),
+        ("queryRecovery", json!({"cache": cache(), "prefix": prefix, "candidate_workers": ["w-1"]})),
+        ("erase", json!({"scope": "user", "id": "u-9", "request_id": "r-1"})),
+    ]
+}
+
+fn cache() -> Value {
+    json!({"namespace": "m/fp8", "adapter": {"id": "a-1", "version": "3"}, "salt_id": "blue"})
 }
