@@ -10,6 +10,7 @@ mod explain;
 mod key;
 mod lines;
 pub mod memory;
+mod openapi;
 mod produce;
 mod progress;
 mod replay;
@@ -64,6 +65,7 @@ Examples:
                                            whether nothing of a subject is left
   rekindle config check -c rekindle.toml   all faults, or the settings in effect
   rekindle key new                         a key of the HTTP API, and its hash
+  rekindle openapi                         the HTTP API, described
 
 Exit codes: 0 ok; 1 failed, or a difference found; 2 usage or configuration;
 3 not provable. Every setting can come from the file, the environment
@@ -78,6 +80,7 @@ enum Command {
     Explain(explain::Args),
     Produce(produce::Args),
     Verify(verify::Args),
+    Openapi(openapi::Args),
     /// Create Kafka topics
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
         Command::Topics(TopicsCommand::Create(args)) => topics::run(&args),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
         Command::Key(KeyCommand::New(args)) => key::run(&args),

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Sessions of a page: most, and where nothing is said.
-const PAGE: (usize, usize) = (500, 50);
+pub(super) const PAGE: (usize, usize) = (500, 50);
 /// Nearest sessions where nothing is said; at most [`MAX_K`].
-const NEAREST: usize = 10;
+pub(super) const NEAREST: usize = 10;
 /// Sessions that hold a prefix: most, and where nothing is said.
-const HOLDERS: (usize, usize) = (100, 10);
+pub(super) const HOLDERS: (usize, usize) = (100, 10);
 
 /// Parameters, fields and filters that are known.
 const PARAMETERS: [&str; 7] = ["limit", "status", "active_since", "active_before", "cursor", "at_least", "wait_ms"];

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::erasure_id::{self, Written};
 use super::fields::Fields;
+use super::openapi;
+use super::parameters::NoParameters;
 use super::port::{Answer, Erasure, KeptBy, Left, NotWritten, QueryError};
 use super::problem::{Place, Problem};
 use super::queries::{self, Parameters, not_found};
@@ -31,10 +33,16 @@ const PARAMETERS: [&str; 3] = ["include", "at_least", "wait_ms"];
 const UNKNOWN: &str = "no such erasure";
 
 /// `POST /v1/tenants/{tenant}/erasures`: writes one, and says where.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/erasures", operation_id = "erase", tag = "erasure",
+    summary = "Have a session, a user or a tenant forgotten",
+    params(openapi::OfTenant),
+    request_body = openapi::ErasureBody,
+    responses((status = 202, description = "It is written to every partition of the input", body = openapi::ErasureWritten)))]
 pub(super) async fn ask(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -58,6 +66,10 @@ pub(super) async fn ask(
 }
 
 /// `GET /v1/tenants/{tenant}/erasures/{erasure}`: what is left of the subject, by partition.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/erasures/{erasure}", operation_id = "getErasure", tag = "erasure",
+    summary = "What is left of an erased subject",
+    params(openapi::OfErasure, openapi::WithTopics, openapi::Fresh),
+    responses((status = 200, description = "How far it has come", body = openapi::ErasureAnswer)))]
 pub(super) async fn status(
     State(app): State<App>,
     seen: Seen,

@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use serde_json::{Value, json};
 
+use super::openapi;
 use super::problem::Problem;
 use super::queries::{self, Parameters, with_place};
 use super::seen::Seen;
@@ -14,6 +15,10 @@ use crate::engine::NamedEvent;
 const KNOWN: [&str; 2] = ["at_least", "wait_ms"];
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}/events`: of each facet the event that set it, in the order of events.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}/events", operation_id = "getSessionEvents",
+    tag = "sessions", summary = "The events that a session's state stands on",
+    params(openapi::OfSession, openapi::Fresh),
+    responses((status = 200, description = "The events", body = openapi::EventsAnswer)))]
 pub(super) async fn of_session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,

@@ -14,7 +14,7 @@ use crate::model::ids::TenantId;
 use crate::model::position::{Offset, PartitionId, Position};
 
 /// How long a request may wait, and does where it does not say, in ms.
-const WAIT_MS: (u64, u64) = (30_000, 1_000);
+pub(super) const WAIT_MS: (u64, u64) = (30_000, 1_000);
 
 /// What an answer is to cover.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,8 @@ impl Seen {
     /// else. Where the tenant is not seen there is no answer to wait for.
     pub async fn until(&self, tenant: &TenantId, at_least: Option<AtLeast>) -> Result<(), Problem> {
         let Some((AtLeast { record, wait }, port)) = at_least.zip(self.port(tenant)) else { return Ok(()) };
+        // An answer that is cut off tells nothing: the wait ends before.
+        let wait = wait.min(self.patience);
         let mut deadline = None;
         while let Some(Behind { stands, passing }) = port.behind(record)? {
             let until = *deadline.get_or_insert_with(|| Instant::now() + wait);

@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
+use super::openapi;
 use super::port::{PartitionPhase, PartitionStatus};
 use super::problem::Problem;
 use super::server::App;
@@ -13,11 +14,17 @@ use crate::telemetry::PartitionGauges;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// The process answers.
+#[utoipa::path(get, path = "/livez", operation_id = "isAlive", tag = "service",
+    summary = "The process answers",
+    responses((status = 200, description = "It does", body = openapi::HealthAnswer)))]
 pub(super) async fn livez() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
 /// Every worker has joined, and no owned partition is restoring or failed.
+#[utoipa::path(get, path = "/readyz", operation_id = "isReady", tag = "service",
+    summary = "Every partition that is owned is running",
+    responses((status = 200, description = "So it is", body = openapi::HealthAnswer)))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Problem> {
     match app.port.ready() {
         Ok(()) => Ok(Json(json!({"status": "ready"}))),
@@ -26,6 +33,9 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Proble
 }
 
 /// The metrics. Gauges are read when asked for, so they are never older than the scrape.
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "service",
+    summary = "Metrics for Prometheus",
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let partitions: Vec<PartitionGauges> = app.port.partitions().into_iter().map(gauges).collect();
     app.metrics.set_gauges(app.port.ready().is_ok(), &partitions);

@@ -4,10 +4,12 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::openapi;
+use super::parameters::NoParameters;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
 use super::seen::Seen;
@@ -17,6 +19,10 @@ use crate::engine::{Found, PrefixMatch, encode};
 use crate::model::ids::UserId;
 
 /// `GET /v1/tenants/{tenant}/users/{user}/sessions`: the newest first, by pages.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/users/{user}/sessions", operation_id = "listSessions", tag = "sessions",
+    summary = "A user's sessions, the newest first, by pages",
+    params(openapi::OfUser, openapi::HistoryParameters, openapi::Fresh),
+    responses((status = 200, description = "A page", body = openapi::HistoryAnswer)))]
 pub(super) async fn history(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -34,15 +40,21 @@ pub(super) async fn history(
 }
 
 /// `POST /v1/tenants/{tenant}/search`: the nearest sessions by their embedding.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/search", operation_id = "search", tag = "sessions",
+    summary = "The nearest sessions by their embedding",
+    params(openapi::OfTenant),
+    request_body = openapi::SearchBody,
+    responses((status = 200, description = "The nearest sessions", body = openapi::SearchAnswer)))]
 pub(super) async fn search(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&queries::json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
     let query = asked::search_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -60,15 +72,21 @@ pub(super) async fn search(
 }
 
 /// `POST /v1/tenants/{tenant}/prefix-match`: sessions that hold the beginning of a chain.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/prefix-match", operation_id = "matchPrefix", tag = "sessions",
+    summary = "Sessions that hold the beginning of a chain",
+    params(openapi::OfTenant),
+    request_body = openapi::PrefixMatchBody,
+    responses((status = 200, description = "The sessions", body = openapi::PrefixMatchAnswer)))]
 pub(super) async fn prefix_match(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = queries::tenant_id(path)?;
-    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
+    let mut fields = Fields::of_body(&queries::json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
     let query = asked::prefix_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -82,12 +100,4 @@ pub(super) async fn prefix_match(
         })
     });
     Ok(with_place(json!({"matches": matches.collect::<Vec<_>>()}), &answer))
-}
-
-/// A body that is JSON as far as its type says, if it says one.
-fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    if queries::says_json(headers) == Some(false) {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
-    }
-    queries::whole(body)
 }

@@ -1,16 +1,18 @@
 //! The live page, and the two answers its overview is fed from. The page is whole in itself: no other host is asked.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::health::restored;
+use super::openapi;
+use super::parameters::NoParameters;
 use super::port::{PartitionPhase, PartitionStatus};
 use super::problem::Problem;
+use super::queries::{self, Parameters};
 use super::seen::Seen;
 use super::server::{App, Mode};
 use crate::engine::EngineStats;
@@ -48,6 +50,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// `GET /`
+#[utoipa::path(get, path = "/", operation_id = "getPage", tag = "service",
+    summary = "The live page",
+    responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
 pub(super) async fn page() -> Response {
     plain("text/html; charset=utf-8", PAGE)
 }
@@ -71,7 +76,10 @@ fn plain(kind: &'static str, text: &'static str) -> Response {
 }
 
 /// `GET /v1/status`: what this process is doing; and, to those who see all tenants, what it owns and has done.
-pub(super) async fn status(State(app): State<App>, seen: Seen) -> Json<Value> {
+#[utoipa::path(get, path = "/v1/status", operation_id = "getStatus", tag = "service",
+    summary = "What this process is doing",
+    responses((status = 200, description = "The status", body = openapi::StatusAnswer)))]
+pub(super) async fn status(State(app): State<App>, seen: Seen, _: NoParameters) -> Json<Value> {
     let ready = app.port.ready();
     let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -121,16 +129,14 @@ fn partition(status: &PartitionStatus) -> Value {
         "next_offset": status.next_offset.map(|o| o.0), "lag": status.lag, "sessions": by_status(&status.stats)})
 }
 
-/// Where the page is in the feed.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    after: u64,
-}
-
 /// `GET /feed?after=N`: the newest published suggestions after number N (default 0), oldest first.
-pub(super) async fn feed(seen: Seen, query: Result<Query<After>, QueryRejection>) -> Result<Json<Value>, Problem> {
-    let Query(After { after }) = query.map_err(|e| Problem::field("after", e.body_text()))?;
+#[utoipa::path(get, path = "/feed", operation_id = "getFeed", tag = "suggestions",
+    summary = "The newest published suggestions",
+    params(openapi::FeedParameters),
+    responses((status = 200, description = "The suggestions", body = openapi::FeedAnswer)))]
+pub(super) async fn feed(seen: Seen, query: Parameters) -> Result<Json<Value>, Problem> {
+    let mut parameters = queries::parameters(query)?.only(&["after"])?;
+    let after = parameters.whole("after", 0..=i64::MAX as u64)?.unwrap_or(0);
     let (last, items) = seen.feed(after);
     let items: Vec<Value> = items
         .into_iter()

@@ -16,6 +16,8 @@ mod health;
 mod listen;
 mod lists;
 mod live;
+mod openapi;
+mod parameters;
 pub mod port;
 mod problem;
 mod queries;
@@ -28,4 +30,5 @@ pub mod settings;
 mod suggestions;
 mod tls;
 
+pub use openapi::description;
 pub use server::{HttpServer, Mode, Prepared, ServeError, prepare, router, serve};

@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::openapi;
+use super::parameters::NoParameters;
 use super::port::{Answer, Embedding, QueryError};
 use super::problem::{Place, Problem};
 use super::request;
@@ -21,17 +23,24 @@ use crate::engine::encode;
 use crate::model::ids::{InvalidId, SessionId, TenantId};
 use crate::model::suggestion::Publication;
 
+/// Parameters that are known of one session.
+const PARAMETERS: [&str; 3] = ["include", "at_least", "wait_ms"];
+
 /// Parameters of a request, in the order in which they came.
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}`
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}", operation_id = "getSession", tag = "sessions",
+    summary = "A session as it stands",
+    params(openapi::OfSession, openapi::WithVector, openapi::Fresh),
+    responses((status = 200, description = "The session", body = openapi::SessionAnswer)))]
 pub(super) async fn session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = session_ids(path)?;
-    let mut parameters = parameters(query)?;
+    let mut parameters = parameters(query)?.only(&PARAMETERS)?;
     let include = parameters.text("include")?;
     if !matches!(include.as_deref(), None | Some("vector")) {
         return Err(Problem::field("include", "must be vector"));
@@ -54,14 +63,21 @@ pub(super) async fn session(
 }
 
 /// `POST /v1/tenants/{tenant}/recovery`
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/recovery", operation_id = "queryRecovery", tag = "suggestions",
+    summary = "What to restore for a request",
+    params(openapi::OfTenant),
+    request_body = openapi::RecoveryBody,
+    responses((status = 200, description = "The suggestion; nothing is changed or published", body = openapi::RecoveryAnswer)))]
 pub(super) async fn recovery(
     State(app): State<App>,
     seen: Seen,
     path: Result<Path<String>, PathRejection>,
+    _: NoParameters,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = tenant_id(path)?;
-    let mut fields = Fields::of_body(&whole(body)?)?;
+    let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
     let query = request::recovery_query(&app.engine, tenant, fields)?;
     seen.until(&query.tenant, at_least).await?;
@@ -113,6 +129,14 @@ pub(super) fn parameters(query: Parameters) -> Result<Fields, Problem> {
 /// A body, of whatever type.
 pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|e| Problem::new(e.status(), e.body_text()))
+}
+
+/// A body that is JSON as far as its type says, if it says one.
+pub(super) fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    if says_json(headers) == Some(false) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
+    }
+    whole(body)
 }
 
 /// Whether a body says that it is JSON; `None` if it says nothing.

@@ -13,8 +13,16 @@ use crate::model::position::Position;
 /// Fields a query may have.
 const FIELDS: [&str; 8] =
     ["session_id", "user_id", "cache", "prefix", "context", "candidate_workers", "at_least", "wait_ms"];
+/// What the shared records may have. An event passes over what it does not know, since its producer may be newer; who asks
+/// is told.
+const KNOWN: [(&str, &[&str]); 4] = [
+    ("cache", &["namespace", "adapter", "salt_id"]),
+    ("cache.adapter", &["id", "version"]),
+    ("prefix", &["algorithm", "block_tokens", "stride", "from_block", "hashes"]),
+    ("context", &["space", "vector", "covers_turn"]),
+];
 /// Most workers that a session could be placed on.
-const WORKERS: usize = 256;
+pub(super) const WORKERS: usize = 256;
 
 /// Reads a query. Errors name the field.
 pub(super) fn recovery_query(
@@ -40,6 +48,15 @@ pub(super) fn resume_requested(
     tenant: &TenantId,
     mut fields: Map<String, Value>,
 ) -> Result<ResumeRequested, Problem> {
+    for (path, known) in KNOWN {
+        let (name, inner) = path.split_once('.').map_or((path, None), |(name, inner)| (name, Some(inner)));
+        let object = fields.get(name).and_then(|value| inner.map_or(Some(value), |inner| value.get(inner)));
+        let mut names = object.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        if let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) {
+            let fault = format!("unknown field; known are {}", known.join(", "));
+            return Err(Problem::field(format!("{path}.{unknown}"), fault));
+        }
+    }
     for (name, value) in
         [("type", "resume_requested"), ("event_id", "query"), ("tenant_id", tenant.as_str()), ("session_id", "query")]
     {

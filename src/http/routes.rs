@@ -13,7 +13,7 @@ use super::auth::Role::{Admin, Read};
 use super::gate::{Gate, count, identify};
 use super::problem::Problem;
 use super::server::App;
-use super::{erasures, events, health, lists, live, queries, suggestions};
+use super::{erasures, events, health, lists, live, openapi, queries, suggestions};
 
 /// Largest request body in bytes, inclusive.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -22,10 +22,14 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: bool) -> Router {
     let needs_read = |handler| gate.needs(Read, handler);
     let metrics = get(health::metrics);
-    // The page holds no data: it asks for them with the token that it is given.
+    // The pages hold no data: they ask for them with the token that they are given.
     let open = Router::new()
         .route("/", get(live::page))
         .route("/page/{file}", get(live::part))
+        .route("/openapi.json", get(openapi::described))
+        .route("/docs", get(openapi::to_index))
+        .route("/docs/", get(openapi::index))
+        .route("/docs/{file}", get(openapi::assets))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz));
     let (open, known) = match open_metrics {

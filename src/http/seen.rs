@@ -3,6 +3,7 @@
 //! alone decides, before anything is looked up: neither the answer nor its time depends on whether the tenant exists.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -28,6 +29,8 @@ pub(super) struct Seen {
     port: Arc<dyn QueryPort>,
     grant: Arc<Grant>,
     metrics: Arc<Metrics>,
+    /// How long a request may wait for a record at most.
+    pub patience: Duration,
 }
 
 impl FromRequestParts<App> for Seen {
@@ -37,7 +40,7 @@ impl FromRequestParts<App> for Seen {
         // Every route is behind the gate that leaves a grant; one that were not would answer nobody.
         let grant = parts.extensions.get::<Arc<Grant>>().cloned();
         let grant = grant.ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "nothing is granted"))?;
-        Ok(Seen { port: Arc::clone(&app.port), grant, metrics: Arc::clone(&app.metrics) })
+        Ok(Seen { port: Arc::clone(&app.port), grant, metrics: Arc::clone(&app.metrics), patience: app.patience })
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -20,6 +20,9 @@ use super::settings::HttpSettings;
 use super::tls::Certificate;
 use crate::engine::EngineSettings;
 use crate::telemetry::Metrics;
+
+/// Share of the time a request may take that it may spend waiting for a record.
+const WAIT_SHARE: f64 = 0.9;
 
 /// What the live page says of the process behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(super) struct App {
     pub mode: Mode,
     /// Whether more than reading is let through: not where whoever reaches the address may do everything.
     pub guarded: bool,
+    /// How long a request may wait for a record at most.
+    pub patience: Duration,
     /// Wall clock, ms since the epoch: by it the page notices that it talks to another process.
     pub started_at: u128,
     /// The same instant, for spans.
@@ -66,9 +71,10 @@ impl App {
         engine: Arc<EngineSettings>,
         mode: Mode,
         guarded: bool,
+        patience: Duration,
     ) -> App {
         let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-        App { port, metrics, engine, mode, guarded, started_at, started: Instant::now() }
+        App { port, metrics, engine, mode, guarded, patience, started_at, started: Instant::now() }
     }
 }
 
@@ -147,7 +153,8 @@ impl Prepared {
         let local_names = address.ip().is_loopback() && !settings.auth.required();
         let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
         let guarded = is_guarded(&settings, address.ip());
-        let app = App::new(port, Arc::clone(&metrics), engine, mode, guarded);
+        let within = settings.limits.request.mul_f64(WAIT_SHARE);
+        let app = App::new(port, Arc::clone(&metrics), engine, mode, guarded, within);
         let patience = settings.limits.head;
         let listen = Listen {
             router: routes(app, &gate, settings.open_metrics, local_names),
@@ -199,7 +206,7 @@ pub fn router(
     loopback: bool,
 ) -> Router {
     let gate = Gate::new(Authority::none(), None, Arc::clone(&metrics));
-    routes(App::new(port, metrics, engine, mode, loopback), &gate, true, loopback)
+    routes(App::new(port, metrics, engine, mode, loopback, Duration::MAX), &gate, true, loopback)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::openapi;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
 use super::seen::Seen;
@@ -16,19 +17,23 @@ use crate::model::ids::{SuggestionId, TenantId};
 use crate::model::suggestion::Publication;
 
 /// Hashes of a page: most, and where nothing is said.
-const PAGE: (usize, usize) = (16_384, 1_000);
-/// Parameters that are known of one suggestion, and of blocks.
+pub(super) const PAGE: (usize, usize) = (16_384, 1_000);
+/// Parameters that are known of suggestions, and of blocks.
 const ONE: [&str; 2] = ["at_least", "wait_ms"];
 const BLOCKS: [&str; 4] = ["limit", "cursor", "at_least", "wait_ms"];
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}/suggestions`: the open ones, and those that ended lately.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}/suggestions", operation_id = "listSuggestions", tag = "suggestions",
+    summary = "Suggestions of a session, open and lately ended",
+    params(openapi::OfSession, openapi::Fresh),
+    responses((status = 200, description = "The suggestions", body = openapi::SuggestionsAnswer)))]
 pub(super) async fn of_session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
-    seen.until(&tenant, queries::parameters(query)?.at_least()?).await?;
+    seen.until(&tenant, queries::parameters(query)?.only(&ONE)?.at_least()?).await?;
     let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
     let (open, ended): (Vec<_>, Vec<_>) = answer.value.iter().partition(|told| told.end.is_none());
     let open: Vec<Value> = open.into_iter().map(published).collect();
@@ -37,6 +42,10 @@ pub(super) async fn of_session(
 }
 
 /// `GET /v1/tenants/{tenant}/suggestions/{suggestion}`: what it says, why, and what became of it.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/suggestions/{suggestion}", operation_id = "getSuggestion", tag = "suggestions",
+    summary = "A suggestion, and why it was made",
+    params(openapi::OfSuggestion, openapi::Fresh),
+    responses((status = 200, description = "The suggestion", body = openapi::SuggestionAnswer)))]
 pub(super) async fn one(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -63,6 +72,10 @@ pub(super) async fn one(
 }
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}/blocks`: its visible chain, by pages.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}/blocks", operation_id = "getSessionBlocks", tag = "sessions",
+    summary = "Block hashes of a session, by pages",
+    params(openapi::OfSession, openapi::BlocksParameters, openapi::Fresh),
+    responses((status = 200, description = "A page", body = openapi::BlocksAnswer)))]
 pub(super) async fn session_blocks(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -73,6 +86,10 @@ pub(super) async fn session_blocks(
 }
 
 /// `GET /v1/tenants/{tenant}/suggestions/{suggestion}/blocks`: what its copy holds of its source's chain, by pages.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", operation_id = "getSuggestionBlocks", tag = "suggestions",
+    summary = "Block hashes that an open suggestion draws on, by pages",
+    params(openapi::OfSuggestion, openapi::BlocksParameters, openapi::Fresh),
+    responses((status = 200, description = "A page", body = openapi::BlocksAnswer)))]
 pub(super) async fn blocks(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,

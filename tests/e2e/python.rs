@@ -12,35 +12,17 @@ use rekindle::telemetry::Metrics;
 
 use crate::support::broker::brokers;
 use crate::support::clients::{create_topics, eventually, read_until, settings, unique};
+use crate::support::python::{runs, with};
 
 /// What the examples need, and these tests with them.
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/requirements.txt");
 
-/// A Python that has the packages: the system's, or one in a folder of our own where they are installed.
+/// A Python that has the packages: the system's, or one of our own.
 fn python() -> &'static PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
-        let has_package = |python: &PathBuf| {
-            let check = Command::new(python).args(["-c", "import confluent_kafka, httpx"]).output();
-            check.is_ok_and(|output| output.status.success())
-        };
-        let system = PathBuf::from("python3");
-        if has_package(&system) {
-            return system;
-        }
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("python");
-        let own = folder.join("bin/python");
-        if !has_package(&own) {
-            let run = |program: &PathBuf, args: &[&str]| {
-                let output = Command::new(program).args(args).output();
-                let output = output.unwrap_or_else(|e| panic!("this test needs python3 with venv and pip: {e}"));
-                let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(output.status.success(), "this test needs python3 with venv and pip: {said}");
-            };
-            run(&system, &["-m", "venv", folder.to_str().expect("a UTF-8 path")]);
-            run(&own, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]);
-        }
-        own
+        let (system, check) = (PathBuf::from("python3"), "import confluent_kafka, httpx");
+        if runs(&system, check) { system } else { with("python", &["-r", REQUIREMENTS], check) }
     })
 }
 

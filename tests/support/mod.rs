@@ -10,6 +10,7 @@ pub mod node;
 pub mod oracle;
 pub mod own_broker;
 pub mod proxy;
+pub mod python;
 pub mod registry;
 pub mod watchdog;
 pub mod wire;

@@ -1,16 +1,19 @@
 //! A score taken apart: total = 1 / (1 + e^-(sum of shares)), each share a value times the weight the policy gives it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::score::shares;
 use crate::model::score::{Score, Weights};
 
 /// One summand.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ScoreTerm)]
 pub struct Term {
     /// Name of the weight, and of the feature that it is for.
     pub name: &'static str,
     /// The feature as published, or 1 of a constant that counts; `None`: unknown, or without meaning for this candidate.
+    #[schema(required)]
     pub value: Option<f64>,
     /// The policy's.
     pub weight: f64,
@@ -19,7 +22,8 @@ pub struct Term {
 }
 
 /// A score, taken apart.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ScoreParts)]
 pub struct Parts {
     /// As published.
     pub total: f64,
