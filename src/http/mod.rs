@@ -4,6 +4,7 @@
 mod asked;
 mod audit;
 pub mod auth;
+mod base_url;
 mod connections;
 mod cursor;
 mod erasure_id;

@@ -99,13 +99,13 @@ impl Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Problem {
         let detail = error.to_string();
-        let partition = match &error {
+        match &error {
             QueryError::NotFound => return Problem::new(StatusCode::NOT_FOUND, detail),
             QueryError::NoSuchPartition(..) => return Problem::field("at_least.partition", detail),
-            QueryError::NotOwned(p) | QueryError::Restoring(p, _) | QueryError::Stopped(p, _) => p.0,
-        };
+            _ => {}
+        }
         let mut problem = Problem::unavailable(detail);
-        problem.partition = Some(partition);
+        problem.partition = error.partition().map(|partition| partition.0);
         if let QueryError::Restoring(_, progress) = error {
             problem.progress = Some(progress);
         }
