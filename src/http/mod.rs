@@ -10,6 +10,7 @@ mod cursor;
 mod erasure_id;
 mod erasures;
 mod fields;
+mod forward;
 mod freshness;
 mod gate;
 mod health;

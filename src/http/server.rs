@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::auth::Authority;
 use super::connections::Connections;
+use super::forward::Forwarder;
 use super::gate::Gate;
 use super::listen::Listen;
 use super::port::QueryPort;
@@ -52,6 +53,8 @@ pub(super) struct App {
     pub metrics: Arc<Metrics>,
     pub engine: Arc<EngineSettings>,
     pub mode: Mode,
+    /// Leads requests on, if it is known to whom.
+    pub forwarder: Option<Arc<Forwarder>>,
     /// Whether more than reading is let through: not where whoever reaches the address may do everything.
     pub guarded: bool,
     /// Wall clock, ms since the epoch: by it the page notices that it talks to another process.
@@ -69,7 +72,7 @@ impl App {
         guarded: bool,
     ) -> App {
         let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-        App { port, metrics, engine, mode, guarded, started_at, started: Instant::now() }
+        App { port, metrics, engine, mode, forwarder: None, guarded, started_at, started: Instant::now() }
     }
 }
 
@@ -148,7 +151,9 @@ impl Prepared {
         let local_names = address.ip().is_loopback() && !settings.auth.required();
         let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
         let guarded = is_guarded(&settings, address.ip());
-        let app = App::new(port, Arc::clone(&metrics), engine, mode, guarded);
+        let mut app = App::new(Arc::clone(&port), Arc::clone(&metrics), engine, mode, guarded);
+        let within = Some(settings.limits.request);
+        app.forwarder = settings.forward.map(|forward| Forwarder::new(forward, within, port, Arc::clone(&metrics)));
         let patience = settings.limits.head;
         let listen = Listen {
             router: routes(app, &gate, settings.open_metrics, local_names),
