@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::port::QueryPort;
 use super::problem::Problem;
@@ -53,7 +54,10 @@ impl Forwarder {
         metrics: Arc<Metrics>,
     ) -> Arc<Forwarder> {
         let agent = || {
+            let tls =
+                TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
             ureq::Agent::config_builder()
+                .tls_config(tls)
                 .timeout_connect(Some(CONNECT))
                 .timeout_global(Some(within.unwrap_or(ANSWER)))
                 .max_redirects(0)
