@@ -32,6 +32,9 @@ impl QueryPort for Board {
             return Err(format!("{joined} of {} workers have joined the group", self.workers));
         }
         for (partition, slot) in self.slots() {
+            if !slot.lease.holds(Instant::now()) {
+                return Err(QueryError::Unconfirmed(partition).to_string());
+            }
             match slot.phase() {
                 Phase::Running(_) => match slot.rebuild() {
                     None => {}

@@ -91,9 +91,11 @@ fn what_may_be_anothers_by_now_is_not_answered_from() {
     slot.lease.doubt(Instant::now());
     assert_eq!(board.history(&query()), Err(QueryError::Unconfirmed(home)));
     assert_eq!(board.behind(at).err(), Some(QueryError::Unconfirmed(home)));
+    board.joined.store(1, Ordering::Relaxed);
+    assert_eq!(board.ready(), Err(QueryError::Unconfirmed(home).to_string()));
     assert_eq!(board.left(home, &tenant(), &ErasureScope::Tenant), Err(QueryError::Unconfirmed(home)));
     slot.lease.heard(Instant::now());
-    assert!(board.history(&query()).is_ok());
+    assert!(board.history(&query()).is_ok() && board.ready().is_ok());
 }
 
 /// Whether who waits is woken.
