@@ -59,7 +59,7 @@ fn dry_run(admin: &Admin, topics: &TopicSettings) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     for (name, wanted) in wanted {
         match counts[name] {
-            0 => println!("{name:<32} would be created with {wanted} partitions"),
+            0 => println!("{name:<32} would be created with partitions: {wanted}"),
             count if count == wanted => println!("{name:<32} exists"),
             count => {
                 exit = Exit::Failed;

@@ -159,6 +159,12 @@ fn look_for_owners(admin: &Admin, settings: &RuntimeSettings) -> Result<(), Star
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    if let Ok([found]) = admin.configurations([topic], CONFIGURATIONS)
+        && found.get("cleanup.policy") != Some("compact")
+    {
+        let policy = found.get("cleanup.policy").unwrap_or("unknown");
+        tracing::warn!("{topic} has cleanup.policy {policy}: who owns what may be forgotten; set it to compact");
+    }
     Ok(())
 }
 
