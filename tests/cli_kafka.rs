@@ -97,11 +97,12 @@ fn state_topics_from_which_records_vanish_are_told_of() {
 #[test]
 fn topics_are_created_once_and_differences_reported() {
     let (code, out, err) = rekindle("create.", &["topics", "create", "--dry-run"], "");
-    assert_eq!((code, out.matches("would be created").count()), (Some(0), 7), "{err}");
+    assert_eq!((code, out.matches("would be created").count()), (Some(0), 8), "{err}");
+    assert!(out.contains("create.rekindle-owners           would be created with partitions: 1"), "{out}");
     let (code, out, err) = rekindle("create.", &["topics", "create"], "");
-    assert_eq!((code, out.matches(" created").count()), (Some(0), 7), "{out}{err}");
+    assert_eq!((code, out.matches(" created").count()), (Some(0), 8), "{out}{err}");
     let (code, out, _) = rekindle("create.", &["topics", "create"], "");
-    assert_eq!((code, out.matches(" exists\n").count()), (Some(0), 7), "{out}");
+    assert_eq!((code, out.matches(" exists\n").count()), (Some(0), 8), "{out}");
     let more = ["topics", "create", "--set", "topics.partitions=5"];
     for args in [&more[..], &[&more[..], &["--dry-run"]].concat()] {
         let (code, out, _) = rekindle("create.", args, "");

@@ -12,6 +12,8 @@ mod exactly_once;
 mod inputs;
 #[path = "support/instance.rs"]
 mod instance;
+#[path = "e2e/owners.rs"]
+mod owners;
 #[path = "e2e/python.rs"]
 mod python;
 #[path = "e2e/rebuild.rs"]

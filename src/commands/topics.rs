@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rekindle::kafka::admin::Admin;
-use rekindle::kafka::settings::TopicSettings;
+use rekindle::kafka::settings::{OWNERS_PARTITIONS, TopicSettings};
 
 use super::Exit;
 use super::args::ClusterArgs;
@@ -12,7 +12,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Create the topics that are missing
 ///
-/// The input gets LogAppendTime, the state topics compaction, all of them the same number of partitions.
+/// The input gets LogAppendTime, the state topics compaction, all of them the same number of partitions; but for the
+/// topic of owners, which has one.
 /// Existing topics are never altered: where one differs from the configuration, the difference is printed and
 /// the exit code is 1.
 #[derive(Debug, clap::Args)]
@@ -51,25 +52,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn dry_run(admin: &Admin, topics: &TopicSettings) -> anyhow::Result<Exit> {
-    let names = [
-        &topics.events,
-        &topics.states,
-        &topics.vectors,
-        &topics.bookkeeping,
-        &topics.recovery,
-        &topics.transfer,
-        &topics.dead_letters,
-    ]
-    .map(String::as_str);
+    let mut wanted = topics.names().map(|name| (name, topics.partitions)).to_vec();
+    wanted.push((&topics.owners, OWNERS_PARTITIONS));
+    let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
     let counts = admin.partition_counts(&names, METADATA_TIMEOUT)?;
     let mut exit = Exit::Ok;
-    for name in names {
+    for (name, wanted) in wanted {
         match counts[name] {
-            0 => println!("{name:<32} would be created with {} partitions", topics.partitions),
-            count if count == topics.partitions => println!("{name:<32} exists"),
+            0 => println!("{name:<32} would be created with partitions: {wanted}"),
+            count if count == wanted => println!("{name:<32} exists"),
             count => {
                 exit = Exit::Failed;
-                println!("{name:<32} exists with {count} partitions, wanted {}", topics.partitions);
+                println!("{name:<32} exists with {count} partitions, wanted {wanted}");
             }
         }
     }

@@ -98,6 +98,7 @@ pub fn topics(r: &mut Reader<'_>) -> TopicSettings {
         recovery: name(r, "recovery", "recovery-suggestions"),
         transfer: name(r, "transfer", "transfer-suggestions"),
         dead_letters: name(r, "dead_letters", "session-events-dlq"),
+        owners: name(r, "owners", "rekindle-owners"),
         partitions: r.int(&["topics", "partitions"], 8, 1..=100_000) as i32,
         replication: r.int_opt(&["topics", "replication"], 1..=100).map(|n| n as i32),
         events_retention: retention(r, "events_retention_ms", 7 * DAY_MS),

@@ -8,14 +8,18 @@ use super::edges::{millis, without_password};
 use super::raw::{Kind, Setting, quoted};
 use super::reader::{REDACTED, Reader, wrong};
 use crate::http::auth::{Grant, KeyHash, Role, Tenants};
-use crate::http::settings::{AuthSettings, HttpSettings, JwksSource, JwtSettings, LimitSettings, TlsSettings};
+use crate::http::settings::{
+    AuthSettings, BaseUrl, Forward, HttpSettings, JwksSource, JwtSettings, LimitSettings, NoBaseUrl, TlsSettings,
+};
+use crate::kafka::settings::KafkaSettings;
 
 const KEYS: [&str; 3] = ["http", "auth", "keys"];
 const CLIENT_CA: [&str; 3] = ["http", "tls", "client_ca"];
+const ADVERTISED_URL: [&str; 2] = ["http", "advertised_url"];
 
 /// Where to listen, and to whom to answer: a loopback address, unless there is access control, or none is wanted in
-/// so many words.
-pub fn http(r: &mut Reader<'_>) -> HttpSettings {
+/// so many words. And where others reach it, if they are told.
+pub fn http(r: &mut Reader<'_>, kafka: &KafkaSettings) -> (HttpSettings, Option<BaseUrl>) {
     let (tls, auth, limits) = (tls(r), auth(r), limits(r));
     let open_metrics = r.word(&["http", "metrics"], true, &[("open", true), ("token", false)]);
     let guarded = auth.required() || tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -32,7 +36,37 @@ pub fn http(r: &mut Reader<'_>) -> HttpSettings {
         Err(wrong(limit, s))
     };
     let listen = r.value(&["http", "listen"], default, read, |a| Some(quoted(&a.to_string())));
-    HttpSettings { listen, auth, tls, limits, open_metrics }
+    let advertised_url = advertised_url(r, kafka);
+    let forward = Some(forward(r, tls.as_ref())).filter(|_| advertised_url.is_some());
+    (HttpSettings { listen, auth, tls, limits, open_metrics, forward }, advertised_url)
+}
+
+/// Where others reach this instance. Who is named the owner of a partition has to know when it may be no more.
+fn advertised_url(r: &mut Reader<'_>, kafka: &KafkaSettings) -> Option<BaseUrl> {
+    let read = |s: &Setting| match (s.kind, s.text.as_str()) {
+        (Kind::Text | Kind::Untyped, "") => Ok(None),
+        (Kind::Text | Kind::Untyped, text) => BaseUrl::new(text).map(Some).map_err(|fault| fault.to_string()),
+        _ => Err(NoBaseUrl.to_string()),
+    };
+    let url = r.value(&ADVERTISED_URL, None, read, |url| url.as_ref().map(|url| quoted(url.as_str())));
+    if url.is_some() && kafka.session().is_none() {
+        let fault =
+            "needs statistics.interval.ms in kafka.properties to be above 0 and at most half of session.timeout.ms";
+        r.fault(&ADVERTISED_URL, fault);
+    }
+    url
+}
+
+/// What becomes of requests for what another instance holds.
+fn forward(r: &mut Reader<'_>, tls: Option<&TlsSettings>) -> Forward {
+    let words = [("redirect", Forward::Redirect), ("proxy", Forward::Proxy)];
+    let forward = r.word(&["http", "forward"], Forward::Redirect, &words);
+    if forward == Forward::Proxy && tls.is_some_and(|tls| tls.client_ca.is_some()) {
+        let fault =
+            "must be redirect with http.tls.client_ca: this instance has no client's certificate to send on with";
+        r.fault(&["http", "forward"], fault);
+    }
+    forward
 }
 
 fn limits(r: &mut Reader<'_>) -> LimitSettings {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tests::{faults, load};
 use crate::http::auth::{KeyHash, Role, Tenants};
-use crate::http::settings::{HttpSettings, JwksSource};
+use crate::http::settings::{Forward, HttpSettings, JwksSource};
 
 const HASH: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -139,4 +139,37 @@ fn others_may_reach_what_is_guarded() {
         assert_eq!(load(&file, &[], &[]).is_ok(), allowed, "{file}");
     }
     assert!(faults(remote, &[], &[])[0].contains("set http.auth or http.tls.client_ca; --allow-remote-http"));
+}
+
+#[test]
+fn where_others_reach_an_instance_is_a_url_that_it_can_vouch_for() {
+    let found = load("[http]\nadvertised_url = \"https://host:8080/\"", &[], &[]).unwrap();
+    assert_eq!(found.runtime.advertised_url.as_ref().unwrap().as_str(), "https://host:8080");
+    assert_eq!(found.http.forward, Some(Forward::Redirect));
+    let proxy = load("[http]\nadvertised_url = \"http://h\"\nforward = \"proxy\"", &[], &[]).unwrap();
+    assert_eq!(proxy.http.forward, Some(Forward::Proxy));
+    for off in ["", "[http]\nadvertised_url = \"\"", "[http]\nforward = \"proxy\""] {
+        let found = load(off, &[], &[]).unwrap();
+        assert_eq!((found.runtime.advertised_url, found.http.forward), (None, None), "{off}");
+    }
+    let certificates = "[http.tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"ca\"";
+    for (file, part) in [
+        (
+            "[http]\nadvertised_url = \"host:8080\"".to_owned(),
+            "http.advertised_url: must be a URL of scheme http or https",
+        ),
+        ("[http]\nadvertised_url = 8080".to_owned(), "http.advertised_url: must be a URL"),
+        ("[http]\nforward = \"on\"".to_owned(), "http.forward: must be one of \"redirect\", \"proxy\""),
+        (
+            "[http]\nadvertised_url = \"http://h\"\n[kafka.properties]\nstatistics.interval.ms = 0".to_owned(),
+            "http.advertised_url: needs statistics.interval.ms",
+        ),
+        (
+            format!("[http]\nforward = \"proxy\"\n{certificates}"),
+            "http.forward: must be redirect with http.tls.client_ca",
+        ),
+    ] {
+        let found = faults(&file, &[], &[]).join("\n");
+        assert!(found.contains(part), "{file}\n→ {found}");
+    }
 }

@@ -88,10 +88,13 @@ impl Config {
             tick_after: edges::tick_after(r),
             keep_membership: r.flag(&["shutdown", "keep_membership"], false),
             skip: BTreeSet::new(),
+            advertised_url: None,
             engine,
         };
-        let runtime = runtime.in_generation(number);
-        let (http, log) = (http::http(r), edges::log(r));
+        let mut runtime = runtime.in_generation(number);
+        let (http, advertised_url) = http::http(r, &runtime.kafka);
+        runtime.advertised_url = advertised_url;
+        let log = edges::log(r);
         Ok(Config { runtime, http, log, effective: reader.finish()? })
     }
 

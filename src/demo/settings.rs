@@ -40,6 +40,7 @@ fn topic_settings() -> TopicSettings {
         recovery: "recovery-suggestions".into(),
         transfer: "transfer-suggestions".into(),
         dead_letters: "session-events-dlq".into(),
+        owners: "rekindle-owners".into(),
         partitions: PARTITIONS,
         replication: Some(1),
         events_retention: day,
@@ -84,6 +85,7 @@ pub(super) fn runtime(brokers: &str, events_per_second: f64) -> RuntimeSettings 
         tick_after: None,
         keep_membership: false,
         skip: BTreeSet::new(),
+        advertised_url: None,
         engine: Arc::new(engine),
     }
 }

@@ -4,12 +4,14 @@
 mod asked;
 mod audit;
 pub mod auth;
+mod base_url;
 mod connections;
 mod cursor;
 pub mod erasure_id;
 mod erasures;
 mod events;
 mod fields;
+mod forward;
 mod freshness;
 mod gate;
 mod health;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::base_url::BaseUrl;
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
     PrefixQuery, RecoveryQuery, Remains, SearchQuery, Told,
@@ -85,12 +86,28 @@ pub enum QueryError {
     /// The tenant's partition is not owned by this process.
     #[error("partition {0} is not owned by this process")]
     NotOwned(PartitionId),
+    /// The group was not heard of for so long that the partition may be another process's by now.
+    #[error("partition {0} may be another process's by now: its group was not heard of for the session timeout")]
+    Unconfirmed(PartitionId),
     /// The partition is being restored; share done.
     #[error("partition {0} is being restored")]
     Restoring(PartitionId, f64),
     /// The partition stopped.
     #[error("partition {0} is stopped: {1}")]
     Stopped(PartitionId, String),
+}
+
+impl QueryError {
+    /// The partition that does not answer.
+    pub fn partition(&self) -> Option<PartitionId> {
+        match self {
+            QueryError::NotFound | QueryError::NoSuchPartition(..) => None,
+            QueryError::NotOwned(p)
+            | QueryError::Unconfirmed(p)
+            | QueryError::Restoring(p, _)
+            | QueryError::Stopped(p, _) => Some(*p),
+        }
+    }
 }
 
 /// An erasure that is to be written to the input.
@@ -182,6 +199,11 @@ pub trait QueryPort: Send + Sync + 'static {
     /// What a partition holds of a subject. Faults: it is not running here.
     fn left(&self, partition: PartitionId, tenant: &TenantId, scope: &ErasureScope)
     -> Result<Answer<Left>, QueryError>;
+    /// Where another instance is reached that owns a partition in which the tenant lives, as far as instances say so.
+    fn owner(&self, tenant: &TenantId, partition: PartitionId) -> Option<BaseUrl> {
+        let _ = (tenant, partition);
+        None
+    }
     /// The newest published suggestions after number `after`, oldest first, with their numbers.
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)>;
 }

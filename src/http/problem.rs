@@ -6,7 +6,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::forward::Elsewhere;
 use super::port::{Answer, QueryError};
+use crate::model::position::PartitionId;
 use crate::model::time::EventTime;
 
 /// Seconds after which asking again makes sense, while a partition moves or is being restored.
@@ -39,6 +41,8 @@ pub(super) struct Problem {
     detail: String,
     field: Option<String>,
     partition: Option<i32>,
+    /// Whether another instance may have the partition.
+    elsewhere: bool,
     progress: Option<f64>,
     retry: Option<u64>,
     challenge: Option<Box<str>>,
@@ -54,6 +58,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             partition: None,
+            elsewhere: false,
             progress: None,
             retry: None,
             challenge: None,
@@ -88,6 +93,12 @@ impl Problem {
         self
     }
 
+    /// The partition that does not answer.
+    pub fn of(mut self, partition: PartitionId) -> Problem {
+        self.partition = Some(partition.0);
+        self
+    }
+
     /// Nobody knows who asks. `challenge`: what a token has to be, and why the one that was sent is none (RFC 6750).
     pub fn unauthorized(detail: impl Into<String>, challenge: impl Into<String>) -> Problem {
         let mut problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
@@ -99,13 +110,14 @@ impl Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Problem {
         let detail = error.to_string();
-        let partition = match &error {
+        match &error {
             QueryError::NotFound => return Problem::new(StatusCode::NOT_FOUND, detail),
             QueryError::NoSuchPartition(..) => return Problem::field("at_least.partition", detail),
-            QueryError::NotOwned(p) | QueryError::Restoring(p, _) | QueryError::Stopped(p, _) => p.0,
-        };
+            _ => {}
+        }
         let mut problem = Problem::unavailable(detail);
-        problem.partition = Some(partition);
+        problem.partition = error.partition().map(|partition| partition.0);
+        problem.elsewhere = matches!(error, QueryError::NotOwned(_) | QueryError::Unconfirmed(_));
         if let QueryError::Restoring(_, progress) = error {
             problem.progress = Some(progress);
         }
@@ -132,6 +144,9 @@ impl IntoResponse for Problem {
             }
         }
         let mut response = (self.status, Json(body)).into_response();
+        if let Some(partition) = self.partition.filter(|_| self.elsewhere) {
+            response.extensions_mut().insert(Elsewhere(PartitionId(partition)));
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry {

@@ -20,7 +20,11 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// All of them. `open_metrics`: whether metrics need no token; `loopback`: answer to names of this machine only.
 pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: bool) -> Router {
-    let needs_read = |handler| gate.needs(Read, handler);
+    let forwarder = app.forwarder.clone();
+    let needs_read = |handler| match &forwarder {
+        Some(forwarder) => gate.needs(Read, forwarder.lead(handler)),
+        None => gate.needs(Read, handler),
+    };
     let metrics = get(health::metrics);
     // The pages hold no data: they ask for them with the token that they are given.
     let open = Router::new()

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::auth::Authority;
 use super::connections::Connections;
+use super::forward::Forwarder;
 use super::gate::Gate;
 use super::listen::Listen;
 use super::port::QueryPort;
@@ -54,6 +55,8 @@ pub(super) struct App {
     pub metrics: Arc<Metrics>,
     pub engine: Arc<EngineSettings>,
     pub mode: Mode,
+    /// Leads requests on, if it is known to whom.
+    pub forwarder: Option<Arc<Forwarder>>,
     /// Whether more than reading is let through: not where whoever reaches the address may do everything.
     pub guarded: bool,
     /// How long a request may wait for a record at most.
@@ -74,7 +77,7 @@ impl App {
         patience: Duration,
     ) -> App {
         let started_at = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis());
-        App { port, metrics, engine, mode, guarded, patience, started_at, started: Instant::now() }
+        App { port, metrics, engine, mode, forwarder: None, guarded, patience, started_at, started: Instant::now() }
     }
 }
 
@@ -153,8 +156,11 @@ impl Prepared {
         let local_names = address.ip().is_loopback() && !settings.auth.required();
         let gate = Gate::new(authority, Some(&settings.limits), Arc::clone(&metrics));
         let guarded = is_guarded(&settings, address.ip());
-        let within = settings.limits.request.mul_f64(WAIT_SHARE);
-        let app = App::new(port, Arc::clone(&metrics), engine, mode, guarded, within);
+        let within = settings.limits.request;
+        let wait = within.mul_f64(WAIT_SHARE);
+        let mut app = App::new(Arc::clone(&port), Arc::clone(&metrics), engine, mode, guarded, wait);
+        let forwarder = |forward| Forwarder::new(forward, Some(within), port, Arc::clone(&metrics));
+        app.forwarder = settings.forward.map(forwarder);
         let patience = settings.limits.head;
         let listen = Listen {
             router: routes(app, &gate, settings.open_metrics, local_names),

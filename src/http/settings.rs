@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::auth::{Grant, KeyHash};
+pub use super::base_url::{BaseUrl, NoBaseUrl};
 
 /// Where to listen, to whom to answer, and how much at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +20,24 @@ pub struct HttpSettings {
     pub limits: LimitSettings,
     /// Whether metrics are given without a token.
     pub open_metrics: bool,
+    /// What becomes of requests for what another instance holds; `None`: they are refused.
+    pub forward: Option<Forward>,
+}
+
+/// What becomes of a request for what another instance holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// Who asks is told where.
+    Redirect,
+    /// It is sent on, and the answer handed back.
+    Proxy,
 }
 
 impl HttpSettings {
     /// An address with everything else at its default: no access control, no TLS.
     pub fn at(listen: SocketAddr) -> HttpSettings {
         let (auth, limits) = (AuthSettings::default(), LimitSettings::default());
-        HttpSettings { listen, auth, tls: None, limits, open_metrics: true }
+        HttpSettings { listen, auth, tls: None, limits, open_metrics: true, forward: None }
     }
 }
 

@@ -16,7 +16,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::client::{PlainContext, bystander_config};
-use super::settings::{KafkaSettings, TopicSettings};
+use super::plans::{Plan, input_plan, output_plans, owners_plan, state_plans};
+use super::settings::{KafkaSettings, OWNERS_PARTITIONS, TopicSettings};
 
 /// Timeout of one request.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -87,11 +88,6 @@ impl TopicConfiguration {
     }
 }
 
-struct Plan {
-    topic: String,
-    configs: Vec<(&'static str, String)>,
-}
-
 /// An administrative client.
 pub struct Admin {
     client: AdminClient<PlainContext>,
@@ -118,6 +114,7 @@ impl Admin {
         for plan in output_plans(settings, input_bytes + DEAD_LETTER_ROOM) {
             reports.push(self.ensure(&plan, settings.partitions, replication)?);
         }
+        reports.push(self.ensure(&owners_plan(settings), OWNERS_PARTITIONS, replication)?);
         self.wait_until_visible(&reports)?;
         Ok(reports)
     }
@@ -232,44 +229,6 @@ impl Admin {
         }
         Ok(differences)
     }
-}
-
-fn input_plan(settings: &TopicSettings) -> Plan {
-    let configs = vec![
-        ("cleanup.policy", "delete".to_owned()),
-        // The engine's time is the log's: a producer's clock must not move it.
-        ("message.timestamp.type", "LogAppendTime".to_owned()),
-        ("retention.ms", settings.events_retention.as_millis().to_string()),
-    ];
-    Plan { topic: settings.events.clone(), configs }
-}
-
-fn output_plans(settings: &TopicSettings, dead_letter_bytes: usize) -> Vec<Plan> {
-    let kept = |topic: &str, retention: Duration| Plan {
-        topic: topic.to_owned(),
-        configs: vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention.as_millis().to_string())],
-    };
-    let mut dead_letters = kept(&settings.dead_letters, settings.dead_letters_retention);
-    dead_letters.configs.push(("max.message.bytes", dead_letter_bytes.to_string()));
-    let mut plans = state_plans(settings);
-    plans.push(kept(&settings.recovery, settings.suggestions_retention));
-    plans.push(kept(&settings.transfer, settings.suggestions_retention));
-    plans.push(dead_letters);
-    plans
-}
-
-fn state_plans(settings: &TopicSettings) -> Vec<Plan> {
-    let lag = settings.compaction_lag.as_millis().to_string();
-    let compacted = |topic: &str| Plan {
-        topic: topic.to_owned(),
-        configs: vec![
-            ("cleanup.policy", "compact".to_owned()),
-            // Small segments: the active one is never compacted, and a restore reads all of it.
-            ("segment.bytes", (64 << 20).to_string()),
-            ("max.compaction.lag.ms", lag.clone()),
-        ],
-    };
-    [&settings.states, &settings.vectors, &settings.bookkeeping].map(|topic| compacted(topic)).into()
 }
 
 fn options(timeout: Duration) -> AdminOptions {

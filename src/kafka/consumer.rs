@@ -3,7 +3,7 @@
 //! state has to be restored first. Never commits by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::{Offset as KafkaOffset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{base_config, trace_line};
+use super::member::{Member, SESSION, STATISTICS_MS, heard_at, member_id};
 use super::settings::KafkaSettings;
 use crate::model::position::{Offset, PartitionId};
 
@@ -30,12 +31,14 @@ pub struct Membership {
 /// Hears of ownership changes. Called on the thread that polls, inside `poll`.
 pub trait OwnershipListener: Send + Sync + 'static {
     /// These partitions are owned now, by this member; they are paused.
-    fn assigned(&self, member_id: &str, partitions: &[PartitionId]);
+    fn assigned(&self, member: &Member, partitions: &[PartitionId]);
     /// These partitions are about to go to another member. `group` can still commit their offsets; `None`
     /// if they are lost: then they may already be another member's.
     fn revoked(&self, group: Option<&Membership>, partitions: &[PartitionId]);
     /// The offset after the last record that is readable now, by partition; about once a second.
     fn input_ends(&self, ends: &[(PartitionId, Offset)]);
+    /// The group was last heard of at this instant, and the membership held.
+    fn heard(&self, at: Instant);
 }
 
 /// Why polling failed.
@@ -67,6 +70,8 @@ pub enum PollFault {
 struct GroupContext<L> {
     topic: String,
     listener: Arc<L>,
+    /// Before the client was made.
+    since: Instant,
 }
 
 impl<L: OwnershipListener> ClientContext for GroupContext<L> {
@@ -79,6 +84,9 @@ impl<L: OwnershipListener> ClientContext for GroupContext<L> {
     }
 
     fn stats(&self, statistics: Statistics) {
+        if let Some(at) = heard_at(&statistics, self.since) {
+            self.listener.heard(at);
+        }
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
         let ends: Vec<_> = (topic.partitions.iter())
             .filter(|(id, p)| **id >= 0 && p.ls_offset >= 0)
@@ -101,7 +109,7 @@ impl<L: OwnershipListener> ConsumerContext for GroupContext<L> {
                     if cooperative { consumer.incremental_assign(&explicit) } else { consumer.assign(&explicit) };
                 assigned
                     .and_then(|()| consumer.pause(&explicit))
-                    .map(|()| self.listener.assigned(&member_id(consumer), &partitions))
+                    .map(|()| self.listener.assigned(&Member::of(consumer), &partitions))
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 let group = if consumer.assignment_lost() { None } else { membership(consumer) };
@@ -141,10 +149,10 @@ impl<L: OwnershipListener> GroupConsumer<L> {
         };
         // The broker decides these two under the newer group protocol, and librdkafka refuses to be told.
         if !settings.is_assigned_by_broker() {
-            default("session.timeout.ms", "10000");
+            default("session.timeout.ms", &SESSION.as_millis().to_string());
             default("partition.assignment.strategy", "cooperative-sticky");
         }
-        default("statistics.interval.ms", "1000");
+        default("statistics.interval.ms", STATISTICS_MS);
         config
             .set("group.id", &settings.group_id)
             .set("group.instance.id", member)
@@ -152,7 +160,7 @@ impl<L: OwnershipListener> GroupConsumer<L> {
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "error");
-        let context = GroupContext { topic: topic.to_owned(), listener };
+        let context = GroupContext { topic: topic.to_owned(), listener, since: Instant::now() };
         let inner = BaseConsumer::from_config_and_context(&config, context)?;
         inner.subscribe(&[topic])?;
         Ok(GroupConsumer { inner, topic: topic.to_owned() })
@@ -213,21 +221,6 @@ impl<L: OwnershipListener> GroupConsumer<L> {
 fn membership<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Membership> {
     let metadata = Arc::new(consumer.group_metadata()?);
     Some(Membership { metadata, member_id: member_id(consumer) })
-}
-
-/// The id that the group's coordinator gave this member; empty while it is none.
-fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> String {
-    // SAFETY: the client outlives the call; the text is copied before it is freed, once, as librdkafka asks.
-    unsafe {
-        let client = consumer.client().native_ptr();
-        let text = rdkafka_sys::rd_kafka_memberid(client);
-        if text.is_null() {
-            return String::new();
-        }
-        let id = std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned();
-        rdkafka_sys::rd_kafka_mem_free(client, text.cast());
-        id
-    }
 }
 
 /// Committed offsets as a read_committed client sees them: stable ones only.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
+use ureq::tls::{TlsConfig, TlsProvider};
 
 use crate::engine::WriterSchema;
 
@@ -87,7 +88,10 @@ struct ErrorAnswer {
 impl Registry {
     /// A client for `base`, the registry's URL.
     pub fn new(base: &str) -> Registry {
+        // The client's own default is a TLS library that is not built in.
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).build();
         let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
             .timeout_global(Some(REQUEST))
             .max_redirects(0)
             .http_status_as_error(false)
@@ -193,4 +197,23 @@ fn answer(sent: Sent) -> Result<(u16, String), RegistryFault> {
     let mut response = sent.map_err(|e| RegistryFault(e.to_string()))?;
     let text = response.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
     Ok((response.status().as_u16(), text.map_err(|e| RegistryFault(e.to_string()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_spoken_to_encrypted() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("https://{}", listener.local_addr().expect("bound"));
+        let heard = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut first = [0];
+            std::io::Read::read_exact(&mut stream, &mut first).expect("a byte");
+            first[0]
+        });
+        assert!(matches!(Registry::new(&url).resolve(1), Resolution::Unavailable(_)));
+        assert_eq!(heard.join().expect("no panic"), 22, "a handshake of TLS");
+    }
 }

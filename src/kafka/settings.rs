@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::engine::StateTopic;
 
+/// Partitions of the topic of owners.
+pub const OWNERS_PARTITIONS: i32 = 1;
+
 /// How to reach the cluster, and under which names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KafkaSettings {
@@ -49,6 +52,8 @@ pub struct TopicSettings {
     pub transfer: String,
     /// `session-events-dlq`
     pub dead_letters: String,
+    /// `rekindle-owners`: which instance answers for which partition of the input.
+    pub owners: String,
     /// Partitions at creation, ≥ 1.
     pub partitions: i32,
     /// Replicas at creation; `None`: min(3, brokers).
@@ -64,7 +69,7 @@ pub struct TopicSettings {
 }
 
 impl TopicSettings {
-    /// Every topic, the input first.
+    /// Every topic that has as many partitions as the input, which is the first.
     pub fn names(&self) -> [&str; 7] {
         let [states, vectors, bookkeeping] = self.state().map(|(_, topic)| topic);
         let [recovery, transfer, dead_letters] = self.sequences();

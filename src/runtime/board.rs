@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use super::eraser::Eraser;
 use super::feed::Feed;
+use super::herald::Owners;
 use super::kept::Kept;
+use super::lease::Lease;
 use super::waiting::Waiters;
 use crate::engine::{Endings, Engine, Notice};
 use crate::model::position::{Offset, PartitionId};
@@ -37,6 +40,10 @@ pub(super) struct Slot {
     endings: RwLock<Endings>,
     /// Who waits for its engine.
     pub waiters: Arc<Waiters>,
+    /// For how long it may be answered for.
+    pub lease: Lease,
+    /// The group's generation in which it was assigned.
+    pub generation: i32,
 }
 
 /// How far a rebuild has come.
@@ -53,6 +60,8 @@ pub(super) struct RebuildView {
 /// All owned partitions of the process.
 pub(super) struct Board {
     slots: RwLock<BTreeMap<PartitionId, Arc<Slot>>>,
+    /// How long the group waits for a word of a member, if that is known.
+    pub session: Option<Duration>,
     /// Partitions of the input.
     pub partition_count: i32,
     /// Workers that run.
@@ -67,6 +76,8 @@ pub(super) struct Board {
     pub eraser: Option<Eraser>,
     /// What topics keep.
     pub kept: Option<Kept>,
+    /// Who owns what, if that is said.
+    pub owners: Option<Owners>,
 }
 
 /// A panic while holding one of these locks leaves whole values behind: each write is one assignment, and
@@ -82,7 +93,7 @@ pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 impl Slot {
     /// A partition whose restore begins.
-    pub fn new() -> Slot {
+    fn new(session: Option<Duration>, generation: i32) -> Slot {
         Slot {
             phase: RwLock::new(Phase::Restoring(0.0)),
             next_offset: AtomicI64::new(-1),
@@ -91,6 +102,8 @@ impl Slot {
             undecided: AtomicBool::new(false),
             endings: RwLock::default(),
             waiters: Arc::default(),
+            lease: Lease::new(session, Instant::now()),
+            generation,
         }
     }
 
@@ -173,6 +186,7 @@ impl Board {
     pub fn new(partition_count: i32, workers: usize) -> Board {
         Board {
             slots: RwLock::default(),
+            session: None,
             partition_count,
             workers,
             joined: AtomicUsize::new(0),
@@ -180,6 +194,7 @@ impl Board {
             feed: Feed::default(),
             eraser: None,
             kept: None,
+            owners: None,
         }
     }
 
@@ -190,9 +205,15 @@ impl Board {
         undecided.map(|(partition, _)| *partition).collect()
     }
 
-    /// Shows a newly owned partition.
+    /// Shows a newly owned partition, of which no generation is known.
+    #[cfg(test)]
     pub fn add(&self, partition: PartitionId) -> Arc<Slot> {
-        let slot = Arc::new(Slot::new());
+        self.add_of(partition, -1)
+    }
+
+    /// Shows a newly owned partition, and in which generation of the group it was assigned.
+    pub fn add_of(&self, partition: PartitionId, generation: i32) -> Arc<Slot> {
+        let slot = Arc::new(Slot::new(self.session, generation));
         if let Some(earlier) = write(&self.slots).insert(partition, Arc::clone(&slot)) {
             earlier.waiters.changed();
         }

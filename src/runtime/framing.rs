@@ -138,6 +138,7 @@ mod tests {
             recovery: name("recovery"),
             transfer: name("transfer"),
             dead_letters: name("dlq"),
+            owners: name("owners"),
             partitions: 1,
             replication: None,
             events_retention: Default::default(),

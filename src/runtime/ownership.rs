@@ -8,6 +8,7 @@ use super::fail_points::fail_point;
 use super::service::ServiceFault;
 use super::shard::Shard;
 use crate::kafka::consumer::{Membership, OwnershipListener};
+use crate::kafka::member::Member;
 use crate::model::position::{Offset, PartitionId};
 
 /// How long a revocation may wait for its commit: less than the other members wait for this one.
@@ -39,13 +40,13 @@ impl SharedShard {
 }
 
 impl OwnershipListener for SharedShard {
-    fn assigned(&self, member_id: &str, partitions: &[PartitionId]) {
+    fn assigned(&self, member: &Member, partitions: &[PartitionId]) {
         let mut shard = self.lock();
         let count = shard.shared.board.partition_count;
         // Every record is judged by the number of partitions: with another one nothing may be folded any more.
         match partitions.iter().copied().find(|partition| partition.0 >= count) {
             Some(partition) => self.fail(ServiceFault::PartitionsAdded { partition, count }),
-            None => shard.assigned(member_id, partitions),
+            None => shard.assigned(member, partitions),
         }
     }
 
@@ -72,5 +73,9 @@ impl OwnershipListener for SharedShard {
                 owned.slot.set_input_end(*end);
             }
         }
+    }
+
+    fn heard(&self, at: Instant) {
+        self.lock().owned.values().for_each(|owned| owned.slot.lease.heard(at));
     }
 }

@@ -89,6 +89,9 @@ pub(super) fn check(settings: &RuntimeSettings) -> Result<Ready, StartError> {
         begin_generation(&admin, settings)?;
     }
     let partition_count = partitions(&admin, settings)?;
+    if settings.advertised_url.is_some() {
+        look_for_owners(&admin, settings)?;
+    }
     if let Some(&position) = settings.skip.iter().find(|at| at.partition.0 >= partition_count) {
         return Err(StartError::NothingToSkip { position, partitions: partition_count });
     }
@@ -144,6 +147,25 @@ fn partitions(admin: &Admin, settings: &RuntimeSettings) -> Result<i32, StartErr
             Partitions::Missing(_) => std::thread::sleep(Duration::from_millis(100)),
         }
     }
+}
+
+/// Without its topic nobody can say who owns what.
+fn look_for_owners(admin: &Admin, settings: &RuntimeSettings) -> Result<(), StartError> {
+    let topic = settings.topics.owners.as_str();
+    let deadline = Instant::now() + NEW_TOPICS;
+    while admin.partition_counts(&[topic], FIRST_ANSWER)?[topic] == 0 {
+        if Instant::now() >= deadline {
+            return Err(StartError::MissingTopics(vec![topic.to_owned()]));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    if let Ok([found]) = admin.configurations([topic], CONFIGURATIONS)
+        && found.get("cleanup.policy") != Some("compact")
+    {
+        let policy = found.get("cleanup.policy").unwrap_or("unknown");
+        tracing::warn!("{topic} has cleanup.policy {policy}: who owns what may be forgotten; set it to compact");
+    }
+    Ok(())
 }
 
 /// Warns where a producer's clock could move the time that deadlines follow, and where state could vanish. Returns

@@ -132,7 +132,7 @@ impl Shard {
         fail_point("before_send_offsets");
         let input = &self.shared.settings.topics.events;
         let next = offsets(input, self.pending(parts).map(|(partition, _, next)| (partition, next)));
-        producer.send_offsets(&next, &group.metadata, give_up)?;
+        producer.send_offsets(&next, &group.metadata, give_up).inspect_err(|_| self.doubt())?;
         fail_point("before_commit");
         if producer.disturbed() {
             // The one before may have been forgotten, and would now be decided as this one.
@@ -217,6 +217,7 @@ impl Shard {
         tracing::warn!(%fault, "the fate of a transaction is open");
         self.unresolved = true;
         if let TransactionFault::Fenced(cause) = fault {
+            self.doubt();
             self.producers.note_fenced(&cause, begun.elapsed())?;
             return Ok(TransactionResult::Fenced);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::board::{Board, Phase, RebuildView, SharedEngine, Slot, read};
 use super::kept::Kept;
@@ -14,6 +15,7 @@ use crate::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
     QueryError, QueryPort,
 };
+use crate::http::settings::BaseUrl;
 use crate::model::event::ErasureScope;
 use crate::model::ids::{SessionId, SuggestionId, TenantId};
 use crate::model::position::{Offset, PartitionId, Position};
@@ -30,6 +32,9 @@ impl QueryPort for Board {
             return Err(format!("{joined} of {} workers have joined the group", self.workers));
         }
         for (partition, slot) in self.slots() {
+            if !slot.lease.holds(Instant::now()) {
+                return Err(QueryError::Unconfirmed(partition).to_string());
+            }
             match slot.phase() {
                 Phase::Running(_) => match slot.rebuild() {
                     None => {}
@@ -146,6 +151,12 @@ impl QueryPort for Board {
         Ok(Answer::of(&engine, slot.input_end(), left))
     }
 
+    fn owner(&self, tenant: &TenantId, partition: PartitionId) -> Option<BaseUrl> {
+        // Elsewhere the tenant would be answered for by nobody, and sent back.
+        let home = home_partition(tenant, self.partition_count);
+        self.owners.as_ref().filter(|_| partition == home).and_then(|owners| read(owners).owner(partition))
+    }
+
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
         self.feed.after(after)
     }
@@ -180,10 +191,9 @@ impl Board {
             }
         }
         let owned = slots.iter().any(|(partition, _)| *partition == home);
-        let here = |f: &QueryError| matches!(f, QueryError::Restoring(p, _) | QueryError::Stopped(p, _) if *p == home);
         match fault {
             // A partition that cannot answer now only matters where the tenant may live in it.
-            Some(fault) if here(&fault) => Err(fault),
+            Some(fault) if fault.partition() == Some(home) => Err(fault),
             _ if !owned => Err(QueryError::NotOwned(home)),
             _ => Err(QueryError::NotFound),
         }
@@ -204,8 +214,11 @@ impl Board {
     }
 }
 
-/// The engine of a partition, if it folds.
+/// The engine of a partition, if it folds and is nobody else's.
 fn running(partition: PartitionId, slot: &Slot) -> Result<SharedEngine, QueryError> {
+    if !slot.lease.holds(Instant::now()) {
+        return Err(QueryError::Unconfirmed(partition));
+    }
     match slot.phase() {
         Phase::Running(engine) => Ok(engine),
         Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),

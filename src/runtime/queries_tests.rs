@@ -79,6 +79,25 @@ fn a_list_comes_from_where_the_user_is_known_or_empty_from_home() {
     assert_eq!(board.history(&query()).expect("an answer").as_of.partition, home, "home is asked first");
 }
 
+#[test]
+fn what_may_be_anothers_by_now_is_not_answered_from() {
+    let home = home_partition(&tenant(), PARTITIONS);
+    let mut board = Board::new(PARTITIONS, 1);
+    board.session = Some(std::time::Duration::from_secs(3600));
+    let slot = board.add(home);
+    slot.set_phase(running(home, true));
+    let at = Position { partition: home, offset: Offset(0) };
+    assert!(board.history(&query()).is_ok() && board.behind(at).is_ok());
+    slot.lease.doubt(Instant::now());
+    assert_eq!(board.history(&query()), Err(QueryError::Unconfirmed(home)));
+    assert_eq!(board.behind(at).err(), Some(QueryError::Unconfirmed(home)));
+    board.joined.store(1, Ordering::Relaxed);
+    assert_eq!(board.ready(), Err(QueryError::Unconfirmed(home).to_string()));
+    assert_eq!(board.left(home, &tenant(), &ErasureScope::Tenant), Err(QueryError::Unconfirmed(home)));
+    slot.lease.heard(Instant::now());
+    assert!(board.history(&query()).is_ok() && board.ready().is_ok());
+}
+
 /// Whether who waits is woken.
 fn is_woken(behind: &mut Behind) -> bool {
     behind.passing.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
@@ -11,6 +12,7 @@ use rdkafka::error::KafkaError;
 use super::board::Board;
 use super::eraser::Eraser;
 use super::fail_points;
+use super::herald;
 use super::kept::Kept;
 use super::last_words::End;
 use super::orphans::{self, Asked};
@@ -108,6 +110,8 @@ pub struct Service {
     stop: Arc<Stop>,
     ended: Receiver<End>,
     running: BTreeSet<usize>,
+    /// Says who owns what.
+    herald: Option<JoinHandle<()>>,
 }
 
 /// Checks the topics and starts the workers. Returns as soon as they run: whether they are ready is asked
@@ -118,8 +122,11 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
     let count = settings.workers.max(1);
     let (kafka, topics) = (settings.kafka.clone(), settings.topics.clone());
     let mut board = Board::new(ready.partition_count, count);
+    board.session = kafka.session();
     board.eraser = Some(Eraser::new(kafka.clone(), topics.events.clone(), ready.partition_count));
     board.kept = Some(Kept::new(kafka, topics));
+    let owners = settings.advertised_url.as_ref().map(|url| herald::owners(&settings.kafka, url));
+    board.owners = owners.clone();
     let board = Arc::new(board);
     let stop = Arc::new(Stop::new(count));
     let shared = Arc::new(Shared {
@@ -135,6 +142,7 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
         let shared = Arc::clone(&shared);
         std::thread::Builder::new().name("orphans".to_owned()).spawn(move || orphans::watch(&shared))?;
     }
+    let herald = owners.map(|owners| herald::start(&shared, owners)).transpose()?;
     let (sender, ended) = channel();
     for number in 0..count {
         let (shared, sender) = (Arc::clone(&shared), sender.clone());
@@ -146,7 +154,7 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
         };
         std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
     }
-    Ok(Service { board, stop, ended, running: (0..count).collect() })
+    Ok(Service { board, stop, ended, running: (0..count).collect(), herald })
 }
 
 impl Service {
@@ -195,6 +203,8 @@ impl Service {
                 Err(_) => self.stop.expired.store(true, Ordering::Relaxed),
             }
         }
+        // It has little to say; a panic of it was printed, and stops nothing.
+        let _ = self.herald.take().map(JoinHandle::join);
         outcome
     }
 }
@@ -214,7 +224,8 @@ mod tests {
         let (_workers, ended) = channel();
         let stop = Arc::new(Stop::new(2));
         left.iter().for_each(|number| stop.note_left(*number));
-        let service = Service { board: Arc::new(Board::new(1, 2)), stop, ended, running: (0..2).collect() };
+        let service =
+            Service { board: Arc::new(Board::new(1, 2)), stop, ended, running: (0..2).collect(), herald: None };
         service.stopped_within(Duration::from_millis(10), Duration::from_millis(20))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::EngineSettings;
+use crate::http::settings::BaseUrl;
 use crate::kafka::settings::{KafkaSettings, RegistrySettings, TopicSettings};
 use crate::model::position::Position;
 
@@ -29,6 +30,8 @@ pub struct RuntimeSettings {
     pub keep_membership: bool,
     /// Records to dead-letter without a look at them.
     pub skip: BTreeSet<Position>,
+    /// Where others reach this process over HTTP; `None`: it neither says so nor sends anybody elsewhere.
+    pub advertised_url: Option<BaseUrl>,
     /// The engine's settings.
     pub engine: Arc<EngineSettings>,
 }

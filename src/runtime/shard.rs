@@ -19,6 +19,7 @@ use super::retry::Producers;
 use super::service::Stop;
 use super::settings::RuntimeSettings;
 use super::tick::Ticks;
+use crate::kafka::member::Member;
 use crate::kafka::registry::Registry;
 use crate::model::position::{Offset, PartitionId};
 use crate::telemetry::Metrics;
@@ -97,12 +98,12 @@ impl Shard {
     }
 
     /// Begins to restore what is owned now.
-    pub fn assigned(&mut self, member_id: &str, partitions: &[PartitionId]) {
+    pub fn assigned(&mut self, member: &Member, partitions: &[PartitionId]) {
         self.shared.metrics.rebalance();
         for &partition in partitions {
             tracing::info!(partition = partition.0, "assigned");
-            let slot = self.shared.board.add(partition);
-            let member_id = member_id.to_owned();
+            let slot = self.shared.board.add_of(partition, member.generation);
+            let member_id = member.id.clone();
             let owned = Owned { generation: 0, member_id, slot, state: State::Failed(None), failures: 0 };
             self.owned.insert(partition, owned);
             self.restore(partition);
@@ -214,6 +215,13 @@ impl Shard {
             Outcome::Refused(cause) => self.fail(partition, cause.to_string(), true),
             Outcome::HandOver(handover) => self.handed_over(partition, handover),
         }
+    }
+
+    /// Offsets or a transaction were refused, maybe since the partitions are others' by now: nothing is answered from them
+    /// until the group was heard of again.
+    pub fn doubt(&self) {
+        let now = Instant::now();
+        self.owned.values().for_each(|owned| owned.slot.lease.doubt(now));
     }
 
     /// Whether anything waits that no record announces.

@@ -7,7 +7,7 @@ use prometheus::{HistogramVec, IntCounterVec, IntGauge, Registry};
 
 use super::Metrics;
 use super::metrics::{counters, gauge, histograms};
-use super::results::Refusal;
+use super::results::{Forwarded, Refusal};
 
 /// Methods by name; any other is one of the rest.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -24,6 +24,7 @@ pub(super) struct Edge {
     seconds: HistogramVec,
     reloads: IntCounterVec,
     refused: IntCounterVec,
+    forwarded: IntCounterVec,
     connections: IntGauge,
 }
 
@@ -50,6 +51,12 @@ impl Edge {
                 "HTTP requests and connections refused, by reason.",
                 &["reason"],
             ),
+            forwarded: counters(
+                r,
+                "http_forwarded_total",
+                "HTTP requests for what another instance holds, by what became of them.",
+                &["result"],
+            ),
             connections: gauge(r, "http_connections", "Open HTTP connections."),
         };
         for refusal in Refusal::ALL {
@@ -57,6 +64,9 @@ impl Edge {
         }
         for result in RELOADS {
             edge.reloads.with_label_values(&[result]);
+        }
+        for forwarded in Forwarded::ALL {
+            edge.forwarded.with_label_values(&[forwarded.label()]);
         }
         edge
     }
@@ -79,6 +89,11 @@ impl Metrics {
     /// Counts a refused request or connection.
     pub fn http_refused(&self, refusal: Refusal) {
         self.edge.refused.with_label_values(&[refusal.label()]).inc();
+    }
+
+    /// Counts a request for what another instance holds.
+    pub fn http_forwarded(&self, forwarded: Forwarded) {
+        self.edge.forwarded.with_label_values(&[forwarded.label()]).inc();
     }
 
     /// Sets how many connections are open.

@@ -11,4 +11,4 @@ mod tests;
 
 pub use metrics::Metrics;
 pub use observe::{PartitionGauges, Totals};
-pub use results::{Refusal, TickResult, TransactionResult};
+pub use results::{Forwarded, Refusal, TickResult, TransactionResult};

@@ -59,6 +59,34 @@ impl TickResult {
     }
 }
 
+/// What became of a request for what another instance holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarded {
+    /// Who asked was told where.
+    Redirected,
+    /// It was sent on and answered.
+    Proxied,
+    /// The other instance did not answer.
+    Failed,
+    /// It had been sent on already.
+    Refused,
+}
+
+impl Forwarded {
+    /// Every one.
+    pub const ALL: [Forwarded; 4] = [Forwarded::Redirected, Forwarded::Proxied, Forwarded::Failed, Forwarded::Refused];
+
+    /// Metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Forwarded::Redirected => "redirected",
+            Forwarded::Proxied => "proxied",
+            Forwarded::Failed => "failed",
+            Forwarded::Refused => "refused",
+        }
+    }
+}
+
 /// Why a request was refused, or a connection closed, before anything was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {

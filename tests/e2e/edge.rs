@@ -52,7 +52,7 @@ fn topics_are_created_once_and_compared_afterwards() {
     create_topics(&settings);
     let admin = Admin::new(&settings.kafka).unwrap();
     let again = admin.create_topics(&settings.topics).unwrap();
-    assert_eq!(again.len(), 7);
+    assert_eq!(again.len(), 8);
     assert!(again.iter().all(|r| !r.created && r.differences.is_empty()), "{again:?}");
 
     settings.topics.partitions = 3;

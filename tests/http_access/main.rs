@@ -5,6 +5,7 @@
 mod http_double;
 
 mod erasures;
+mod forwarded;
 mod given;
 mod keys;
 mod limits;

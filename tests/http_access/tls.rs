@@ -16,9 +16,11 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 use rekindle::engine::EngineSettings;
 use rekindle::http::HttpServer;
-use rekindle::http::settings::{HttpSettings, TlsSettings};
+use rekindle::http::port::QueryError;
+use rekindle::http::settings::{BaseUrl, Forward, HttpSettings, TlsSettings};
+use rekindle::model::position::PartitionId;
 
-use crate::given::{ACME, bearer, serve, with_keys};
+use crate::given::{ACME, bearer, get, serve, with_keys};
 use crate::http_double::{Double, Reply, on_loopback, serve_as};
 
 /// Often, so that a test need not wait.
@@ -205,4 +207,34 @@ fn renewed_files_are_taken_up_without_a_restart_and_bad_ones_are_not() {
     let mut begun = [0; 12];
     open.read_exact(&mut begun).unwrap();
     assert_eq!(&begun, b"HTTP/1.1 200", "a connection stays open over all that");
+}
+
+/// In the environment of a process that this test starts of itself: whom to ask, and what is to come of it.
+const OWNER: &str = "REKINDLE_TEST_OWNER";
+const EXPECTED: &str = "REKINDLE_TEST_EXPECTED";
+
+#[test]
+fn requests_are_sent_on_to_instances_whose_certificates_the_system_trusts() {
+    let variable = |name| std::env::var(name).ok();
+    if let (Some(owner), Some(expected)) = (variable(OWNER), variable(EXPECTED)) {
+        let fault = Some(QueryError::NotOwned(PartitionId(2)));
+        let without = Double { fault, owner: BaseUrl::new(&owner).ok(), ..Double::default() };
+        let server = serve(&HttpSettings { forward: Some(Forward::Proxy), ..on_loopback() }, without);
+        let reply = get(&server, "/v1/tenants/acme/sessions/s-9", "");
+        return assert_eq!(reply.status.to_string(), expected, "{}", reply.body);
+    }
+    let Scene { folder, tls, .. } = scene();
+    let owner = serve(&HttpSettings { tls: Some(tls), ..on_loopback() }, Double::default());
+    let url = format!("https://localhost:{}", owner.address().port());
+    for (authorities, expected) in [("ca.pem", "200"), ("server.pem", "503")] {
+        let itself = std::thread::current().name().expect("tests have names").to_owned();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &itself, "--nocapture"])
+            .envs([(OWNER, url.as_str()), (EXPECTED, expected)])
+            .env("SSL_CERT_FILE", folder.path().join(authorities))
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    }
 }

@@ -20,7 +20,7 @@ use rekindle::engine::EngineSettings;
 use rekindle::http::settings::{AuthSettings, HttpSettings, JwksSource, JwtSettings};
 use serde_json::{Value, json};
 
-use crate::given::{ACME, get, serve, with_keys};
+use crate::given::{ACME, ALL, get, serve, with_keys};
 use crate::http_double::{Double, on_loopback, serve_as};
 
 const SESSION: &str = "/v1/tenants/acme/sessions/s-9";
@@ -247,4 +247,19 @@ fn keys_come_from_a_url_and_change_there() {
     server.stop();
     drop(std::net::TcpStream::connect(url.trim_start_matches("http://").trim_end_matches("/keys")).unwrap());
     source.join().unwrap();
+}
+
+#[test]
+fn a_key_set_is_asked_for_encrypted() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/keys", listener.local_addr().unwrap().port());
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0];
+        std::io::Read::read_exact(&mut stream, &mut first).unwrap();
+        first[0]
+    });
+    let server = serve(&settings(JwksSource::Url(url)), Double::default());
+    assert_eq!(heard.join().unwrap(), 22, "a handshake of TLS");
+    assert_eq!(get(&server, "/v1/status", ALL).status, 200, "keys of the configuration are good meanwhile");
 }

@@ -12,7 +12,7 @@ use rekindle::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
     QueryError, QueryPort,
 };
-use rekindle::http::settings::HttpSettings;
+use rekindle::http::settings::{BaseUrl, HttpSettings};
 use rekindle::http::{HttpServer, Mode, ServeError, serve};
 use rekindle::model::event::{ErasureScope, ResumeRequested, TransferScope};
 use rekindle::model::ids::{Name, SessionId, SuggestionId, TenantId};
@@ -43,6 +43,8 @@ pub struct Double {
     pub not_written: Option<NotWritten>,
     /// What is left in the partition that it has.
     pub left: Remains,
+    /// Where what it does not own is.
+    pub owner: Option<BaseUrl>,
 }
 
 impl Default for Double {
@@ -63,6 +65,7 @@ impl Default for Double {
             erased: Arc::default(),
             not_written: None,
             left: Remains::default(),
+            owner: None,
         }
     }
 }
@@ -166,6 +169,10 @@ impl QueryPort for Double {
             return Err(QueryError::NotOwned(partition));
         }
         self.answer(Left { remains: self.left.clone(), committed: Some(Offset(AS_OF.offset.0 + 1)) })
+    }
+
+    fn owner(&self, _: &TenantId, _: PartitionId) -> Option<BaseUrl> {
+        self.owner.clone()
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {

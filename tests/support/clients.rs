@@ -52,6 +52,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
             recovery: topic("recovery-suggestions"),
             transfer: topic("transfer-suggestions"),
             dead_letters: topic("session-events-dlq"),
+            owners: topic("rekindle-owners"),
             partitions,
             replication: Some(1),
             events_retention: 7 * DAY,
@@ -71,6 +72,7 @@ pub fn settings(brokers: &str, name: &str, partitions: i32) -> RuntimeSettings {
         tick_after: None,
         keep_membership: false,
         skip: BTreeSet::new(),
+        advertised_url: None,
         engine: Arc::new(EngineSettings { input_topic: topic("session-events"), ..engine() }),
     }
 }

@@ -126,6 +126,7 @@ bookkeeping = {:?}
 recovery = {:?}
 transfer = {:?}
 dead_letters = {:?}
+owners = {:?}
 partitions = {}
 [worker]
 count = {}
@@ -150,6 +151,7 @@ valid_ms = {}
         topics.recovery,
         topics.transfer,
         topics.dead_letters,
+        topics.owners,
         topics.partitions,
         settings.workers,
         settings.engine.idle_timeout.0,

@@ -8,6 +8,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+use ureq::tls::{TlsConfig, TlsProvider};
 
 use super::signature;
 use crate::http::settings::JwksSource;
@@ -104,7 +105,9 @@ fn read(source: &JwksSource) -> Result<Vec<TokenKey>, String> {
 }
 
 fn fetch(url: &str) -> Result<String, String> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH)).max_redirects(0).build();
+    // The client's own default is a TLS library that is not built in.
+    let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).build();
+    let config = ureq::Agent::config_builder().tls_config(tls).timeout_global(Some(FETCH)).max_redirects(0).build();
     let mut response = ureq::Agent::from(config).get(url).call().map_err(|e| match e {
         ureq::Error::BadUri(_) => "the URL cannot be read".to_owned(),
         other => other.to_string(),
