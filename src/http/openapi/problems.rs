@@ -21,6 +21,9 @@ const PROBLEMS: [(&str, &str, Option<&str>); 11] = [
     ),
 ];
 
+/// The answer that leads on.
+const ELSEWHERE: &str = "Elsewhere";
+
 /// Components of answers, by status.
 pub(super) fn responses() -> Value {
     let schema = json!({"$ref": "#/components/schemas/Problem"});
@@ -32,7 +35,11 @@ pub(super) fn responses() -> Value {
         }
         (format!("Problem{status}"), response)
     });
-    Value::Object(responses.into_iter().collect())
+    let elsewhere = json!({
+        "description": "Another instance holds the partition: the same request goes to Location",
+        "headers": {"Location": {"required": true, "schema": {"type": "string"}}},
+    });
+    Value::Object(responses.into_iter().chain([(ELSEWHERE.to_owned(), elsewhere)]).collect())
 }
 
 /// Adds what an operation of this path may answer with, and whether it needs a token.
@@ -58,6 +65,9 @@ pub(super) fn add(path: &str, operation: &mut Value) {
     let statuses: Vec<&str> = PROBLEMS.iter().map(|(status, ..)| *status).filter(|status| applies(status)).collect();
     for status in statuses {
         operation["responses"][status] = json!({"$ref": format!("#/components/responses/Problem{status}")});
+    }
+    if of_tenant {
+        operation["responses"]["307"] = json!({"$ref": format!("#/components/responses/{ELSEWHERE}")});
     }
     if known {
         operation["security"] = json!([{"token": []}]);
