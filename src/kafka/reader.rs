@@ -98,7 +98,7 @@ impl StateReader {
     }
 
     /// Hands every record that is there below an end to `each`, in log order: those of aborted and of open transactions
-    /// too, whose bytes anyone can read.
+    /// too, whose bytes anyone can read. What retention takes meanwhile is not there.
     pub fn read_bytes(
         &self,
         topic: &str,
@@ -106,14 +106,20 @@ impl StateReader {
         end: Offset,
         mut each: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<(), KafkaError> {
-        let below = |message: Option<&BorrowedMessage<'_>>| {
+        let mut below = |message: Option<&BorrowedMessage<'_>>| {
             let Some(message) = message else { return true };
             if message.offset() < end.0 {
                 each(message);
             }
             message.offset() + 1 < end.0
         };
-        read_at(&self.uncommitted, topic, partition, KafkaOffset::Beginning, below).map(|_| ())
+        loop {
+            match read_at(&self.uncommitted, topic, partition, KafkaOffset::Beginning, &mut below) {
+                // The beginning moved past what was to be read next, so nothing comes twice.
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {}
+                read => return read.map(|_| ()),
+            }
+        }
     }
 
     /// The same as [`Self::read`] from an offset on, which must lie in the log or be its end.
