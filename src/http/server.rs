@@ -1,13 +1,15 @@
-//! Binds, starts, and stops. Runs on a thread of its own, so that nothing it does can hold up a worker.
+//! Binds, starts, and stops. Runs on threads of its own, so that nothing it does can hold up a worker.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::auth::Authority;
@@ -24,6 +26,8 @@ use crate::telemetry::Metrics;
 
 /// Share of the time a request may take that it may spend waiting for a record.
 const WAIT_SHARE: f64 = 0.9;
+/// Threads that answer, at most: the rest of the machine is for folding.
+const MOST_THREADS: usize = 4;
 
 /// What the live page says of the process behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +150,7 @@ impl Prepared {
     ) -> Result<HttpServer, ServeError> {
         let Prepared { settings, authority, tls } = self;
         let bind = |e| ServeError::Bind(settings.listen, e);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
+        let runtime = runtime().map_err(ServeError::Start)?;
         let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         if let Some(warning) = exposure(&settings, address.ip()) {
@@ -180,6 +184,12 @@ impl Prepared {
             .map_err(ServeError::Start)?;
         Ok(HttpServer { address, tls: encrypted, stop: Some(stop), thread: Some(thread) })
     }
+}
+
+/// A search takes some hundred microseconds of a thread: others go on meanwhile.
+fn runtime() -> std::io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
 }
 
 /// Whether who reaches an address is this machine, or has to show who it is.

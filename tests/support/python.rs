@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A Python in which `check` runs. If there is none in the folder `name` yet, `packages` are installed there.
 pub fn with(name: &str, packages: &[&str], check: &str) -> PathBuf {
+    // Of tests that need the same one, one installs it.
+    static INSTALLS: Mutex<()> = Mutex::new(());
+    let _installs = INSTALLS.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let own = folder.join("bin/python");
     if !runs(&own, check) {
