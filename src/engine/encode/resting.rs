@@ -270,7 +270,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_rest_a_session_is_judged_as_when_open(facets in any::facets(), book in any::book()) {
+        fn at_rest_a_session_is_judged_as_when_open(
+            mut facets in any::facets(),
+            book in any::book(),
+            deactivated in proptest::option::of(any::stamp()),
+        ) {
+            // Of the adapter in use, before it was activated or after.
+            let adapter = facets.activation.as_ref().and_then(|register| register.value.as_ref());
+            if let Some((adapter, stamp)) = adapter.map(|adapter| adapter.id.clone()).zip(deactivated) {
+                facets.deactivations.insert(adapter, stamp);
+            }
             let mut fold = Vec::new();
             super::super::fold(&mut fold, &facets, &book);
             let resting = Resting::new(&fold).unwrap();
