@@ -164,14 +164,11 @@ fn numbered<T: Copy>(all: &[T], number: u8) -> Option<T> {
 
 /// What lies in a fold at a place of the card; 0: nothing.
 fn lying_at<'b, T: Positional<'b>>(fold: &'b [u8], place: U32) -> Result<Option<T>, DecodeError> {
-    let fault = DecodeError::Field("fold");
-    match place.get() as usize {
-        0 => Ok(None),
-        place => match fold.get(place..).map(read_front) {
-            Some(Ok(value)) => Ok(Some(value)),
-            _ => Err(fault),
-        },
+    if place.get() == 0 {
+        return Ok(None);
     }
+    let value = fold.get(place.get() as usize..).and_then(|bytes| read_front(bytes).ok());
+    value.map(Some).ok_or(DecodeError::Field("fold"))
 }
 
 /// An optional text with the stamp that set it.
