@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use rekindle::config::Config;
-use rekindle::engine::validate::murmur2;
+use rekindle::engine::validate::home_partition;
 use rekindle::engine::{Effects, Engine, EngineSettings, OutValue, OutputFormat, WriterSchema};
 use rekindle::model::position::{Offset, PartitionId, Position};
 use rekindle::model::verdict::Verdict;
@@ -102,7 +102,7 @@ impl Engines {
             (None, _) if count == 1 => 0..1,
             (None, Some("*")) => 0..count,
             (None, Some(key)) => {
-                let p = partition_of(key.as_bytes(), count);
+                let p = home_partition(key.as_bytes(), count).0;
                 p..p + 1
             }
             (None, None) => {
@@ -144,9 +144,4 @@ pub fn suggestions(effects: &Effects) -> impl Iterator<Item = (&[u8], Headers<'_
         OutValue::Json(json) => Some((json, record.headers)),
         _ => None,
     })
-}
-
-/// Where a key belongs, as Java clients decide it.
-fn partition_of(key: &[u8], partitions: i32) -> i32 {
-    ((murmur2(key) & 0x7fff_ffff) as i32) % partitions
 }

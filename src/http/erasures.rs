@@ -1,8 +1,6 @@
 //! Erasure: has an erasure written to the input, and says later how far it has come. What is said of a subject was looked
 //! for where it would be.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -25,6 +23,7 @@ use crate::model::event::ErasureScope;
 use crate::model::ids::{EventId, InvalidId, TenantId};
 use crate::model::position::{Offset, PartitionId};
 use crate::model::time::{EventTime, Millis};
+use crate::telemetry::wall_clock;
 
 /// Fields that are known, and the words of scopes.
 const FIELDS: [&str; 3] = ["scope", "id", "request_id"];
@@ -109,7 +108,7 @@ pub(super) async fn status(
     let mut answer = json!({"erasure_id": id, "scope": written.scope.label(), "occurred_at": written.occurred_at.0,
         "state": overall.label(), "partitions": told});
     if include.is_some() {
-        let done_at = (overall == Stand::Done).then(now);
+        let done_at = (overall == Stand::Done).then(wall_clock);
         let kept = aside(move || port.kept()).await.unwrap_or_else(|| Err("the attempt ended early".to_owned()));
         let kept = kept.map_err(|fault| Problem::unavailable(format!("the topics cannot be described: {fault}")))?;
         answer["topics"] = kept.iter().map(|kept| topic(kept, done_at)).collect();
@@ -128,11 +127,6 @@ fn topic(KeptBy { topic, policy, gone_within }: &KeptBy, done_at: Option<EventTi
     let gone_by = done_at.zip(within).map(|(at, within)| at.plus(within).0);
     json!({"topic": topic, "cleanup_policy": policy, "gone_within_ms": within.map(|within| within.0),
         "gone_by": gone_by, "reason": reason})
-}
-
-fn now() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How far an erasure has come in a partition. Of several the greatest counts.
@@ -227,7 +221,7 @@ fn erasure(tenant: TenantId, fields: Fields) -> Result<Erasure, Problem> {
         None => Problem::field("id", format!("is required with scope {word}")),
         Some(_) => Problem::field("id", "must be left out with scope tenant: the path names the tenant"),
     })?;
-    let occurred_at = now();
+    let occurred_at = wall_clock();
     let request = request.map_or_else(|| occurred_at.to_string(), |id| id.as_str().to_owned());
     let event_id = event_id(&tenant, &scope, &request).map_err(|fault| Problem::field("request_id", fault))?;
     Ok(Erasure { tenant, scope, event_id, occurred_at })

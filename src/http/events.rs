@@ -11,9 +11,6 @@ use super::queries::{self, Parameters, with_place};
 use super::seen::Seen;
 use crate::engine::NamedEvent;
 
-/// Parameters that are known.
-const KNOWN: [&str; 2] = ["at_least", "wait_ms"];
-
 /// `GET /v1/tenants/{tenant}/sessions/{session}/events`: of each facet the event that set it, in the order of events.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/sessions/{session}/events", operation_id = "getSessionEvents",
     tag = "sessions", summary = "The events that a session's state stands on",
@@ -25,8 +22,7 @@ pub(super) async fn of_session(
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
-    let at_least = queries::parameters(query)?.only(&KNOWN)?.at_least()?;
-    seen.until(&tenant, at_least).await?;
+    queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.events(&tenant, &session).map_err(queries::unless_session)?;
     let events: Vec<Value> = answer.value.iter().map(event_json).collect();
     Ok(with_place(json!({"events": events}), &answer))

@@ -126,6 +126,11 @@ pub(super) fn parameters(query: Parameters) -> Result<Fields, Problem> {
     Fields::of_query(pairs)
 }
 
+/// Waits for the record that a request names, if it does; it takes no other parameters.
+pub(super) async fn freshly(seen: &Seen, tenant: &TenantId, query: Parameters) -> Result<(), Problem> {
+    seen.until(tenant, parameters(query)?.only(&["at_least", "wait_ms"])?.at_least()?).await
+}
+
 /// A body, of whatever type.
 pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|e| Problem::new(e.status(), e.body_text()))

@@ -18,8 +18,7 @@ use crate::model::suggestion::Publication;
 
 /// Hashes of a page: most, and where nothing is said.
 pub(super) const PAGE: (usize, usize) = (16_384, 1_000);
-/// Parameters that are known of suggestions, and of blocks.
-const ONE: [&str; 2] = ["at_least", "wait_ms"];
+/// Parameters that are known of blocks.
 const BLOCKS: [&str; 4] = ["limit", "cursor", "at_least", "wait_ms"];
 
 /// `GET /v1/tenants/{tenant}/sessions/{session}/suggestions`: the open ones, and those that ended lately.
@@ -33,7 +32,7 @@ pub(super) async fn of_session(
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
-    seen.until(&tenant, queries::parameters(query)?.only(&ONE)?.at_least()?).await?;
+    queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
     let (open, ended): (Vec<_>, Vec<_>) = answer.value.iter().partition(|told| told.end.is_none());
     let open: Vec<Value> = open.into_iter().map(published).collect();
@@ -52,8 +51,7 @@ pub(super) async fn one(
     query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let (tenant, id) = queries::ids(path, "suggestion_id", SuggestionId::new)?;
-    let at_least = queries::parameters(query)?.only(&ONE)?.at_least()?;
-    seen.until(&tenant, at_least).await?;
+    queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.suggestion(&tenant, &id).map_err(not_found(UNKNOWN))?;
     let Explained { told, score, floor } = &answer.value;
     let suggestion = told_json(told);

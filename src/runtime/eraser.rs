@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::engine::validate::murmur2;
+use crate::engine::validate::home_partition;
 use crate::http::port::{Erasure, NotWritten};
 use crate::kafka::appender::Appender;
 use crate::kafka::settings::KafkaSettings;
@@ -87,7 +87,7 @@ fn keys(tenant: &TenantId, partitions: i32) -> Option<Vec<String>> {
     let mut missing = count;
     let numbered = (0..count.saturating_mul(KEYS_EACH)).map(|n| format!("{tenant}#{n}"));
     for key in std::iter::once(tenant.to_string()).chain(numbered) {
-        let place = &mut keys[(murmur2(key.as_bytes()) & 0x7fff_ffff) as usize % count];
+        let place = &mut keys[home_partition(key.as_bytes(), partitions).0 as usize];
         if place.is_none() {
             *place = Some(key);
             missing -= 1;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::board::{Board, Phase, read, write};
 use super::owners::{Claim, Held, Table, key, partition_of};
@@ -14,6 +14,7 @@ use crate::kafka::appender::Appender;
 use crate::kafka::follower::{Followed, Follower, ONLY};
 use crate::kafka::settings::KafkaSettings;
 use crate::model::position::PartitionId;
+use crate::telemetry::wall_clock;
 
 /// Between two looks at what is owned, while nothing is read.
 const LOOK: Duration = Duration::from_millis(100);
@@ -63,7 +64,7 @@ impl Herald {
             if self.at_end {
                 // Read first, then looked: what is owned after a later owner was heard is owned by us.
                 let held = held(&self.shared.board);
-                let unsaid = read(&self.owners).unsaid(&held, now());
+                let unsaid = read(&self.owners).unsaid(&held, wall_clock().0);
                 self.say(unsaid);
             }
         }
@@ -138,7 +139,7 @@ impl Herald {
         for (partition, (claim, _)) in std::mem::take(&mut self.on_its_way) {
             table.see(partition, Some(claim));
         }
-        let withdrawn = table.withdrawn(now(), |_| true);
+        let withdrawn = table.withdrawn(wall_clock().0, |_| true);
         drop(table);
         let mut left = withdrawn.len();
         self.say(withdrawn);
@@ -173,9 +174,4 @@ fn held(board: &Board) -> Vec<Held> {
         Held { partition, generation: slot.generation, answers }
     });
     held.collect()
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Publishes a worker's batch in one transaction, and finds out what became of it. Effects are dropped only
 //! when their commit is known, or when the partition is not owned any more.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::fail_points::fail_point;
 use super::owned::Owned;
@@ -11,7 +11,7 @@ use crate::engine::Effects;
 use crate::kafka::consumer::{Membership, offsets};
 use crate::kafka::producer::{DeliveryFault, TransactionFault, TransactionalProducer};
 use crate::model::position::{Offset, PartitionId};
-use crate::telemetry::TransactionResult;
+use crate::telemetry::{TransactionResult, wall_clock};
 
 /// First and longest pause before an aborted batch is published again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
@@ -159,7 +159,7 @@ impl Shard {
 
     /// Counts what was committed and forgets it.
     fn committed(&mut self, parts: &[PartitionId]) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+        let now = wall_clock().0;
         let mut records = 0;
         for partition in parts {
             let Some(owned) = self.owned.get_mut(partition) else { continue };

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::board::{Board, Phase, RebuildView, SharedEngine, Slot, read};
 use super::kept::Kept;
-use crate::engine::validate::murmur2;
+use crate::engine::validate::home_partition;
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
     PrefixQuery, RecoveryQuery, SearchQuery, Sought, Told,
@@ -153,7 +153,7 @@ impl QueryPort for Board {
 
     fn owner(&self, tenant: &TenantId, partition: PartitionId) -> Option<BaseUrl> {
         // Elsewhere the tenant would be answered for by nobody, and sent back.
-        let home = home_partition(tenant, self.partition_count);
+        let home = home_partition(tenant.as_str().as_bytes(), self.partition_count);
         self.owners.as_ref().filter(|_| partition == home).and_then(|owners| read(owners).owner(partition))
     }
 
@@ -175,7 +175,7 @@ impl Board {
         tenant: &TenantId,
         question: impl Fn(&Engine, &Slot) -> Option<T>,
     ) -> Result<Answer<T>, QueryError> {
-        let home = home_partition(tenant, self.partition_count);
+        let home = home_partition(tenant.as_str().as_bytes(), self.partition_count);
         let mut slots = self.slots();
         slots.sort_by_key(|(partition, _)| *partition != home);
         let mut fault = None;
@@ -224,11 +224,6 @@ fn running(partition: PartitionId, slot: &Slot) -> Result<SharedEngine, QueryErr
         Phase::Restoring(share) => Err(QueryError::Restoring(partition, share)),
         Phase::Failed(cause) => Err(QueryError::Stopped(partition, cause)),
     }
-}
-
-fn home_partition(tenant: &TenantId, partition_count: i32) -> PartitionId {
-    let hash = murmur2(tenant.as_str().as_bytes()) & 0x7fff_ffff;
-    PartitionId((i64::from(hash) % i64::from(partition_count.max(1))) as i32)
 }
 
 fn status(partition: PartitionId, slot: &Arc<Slot>) -> PartitionStatus {

@@ -58,7 +58,7 @@ fn running(partition: PartitionId, holds: bool) -> Phase {
 
 #[test]
 fn a_list_comes_from_where_the_user_is_known_or_empty_from_home() {
-    let home = home_partition(&tenant(), PARTITIONS);
+    let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let other = PartitionId((home.0 + 1) % PARTITIONS);
     let board = Board::new(PARTITIONS, 1);
     assert_eq!(board.history(&query()), Err(QueryError::NotOwned(home)));
@@ -81,7 +81,7 @@ fn a_list_comes_from_where_the_user_is_known_or_empty_from_home() {
 
 #[test]
 fn what_may_be_anothers_by_now_is_not_answered_from() {
-    let home = home_partition(&tenant(), PARTITIONS);
+    let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let mut board = Board::new(PARTITIONS, 1);
     board.session = Some(std::time::Duration::from_secs(3600));
     let slot = board.add(home);
@@ -137,7 +137,7 @@ fn who_waits_for_a_record_is_woken_by_it_and_by_whatever_ends_the_wait() {
 #[test]
 fn what_became_of_suggestions_goes_with_the_partition() {
     let board = Board::new(PARTITIONS, 1);
-    let home = home_partition(&tenant(), PARTITIONS);
+    let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let slot = board.add(home);
     let shared = Arc::new(RwLock::new(engine(home)));
     slot.set_phase(Phase::Running(Arc::clone(&shared)));

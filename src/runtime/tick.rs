@@ -3,7 +3,7 @@
 //! record: time enters through the log alone, and a replay sees what the service saw.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::board::read;
 use super::owned::{Owned, State};
@@ -12,7 +12,7 @@ use super::shard::Shard;
 use crate::kafka::appender::Appender;
 use crate::model::position::{Offset, PartitionId};
 use crate::model::time::{EventTime, Millis};
-use crate::telemetry::TickResult;
+use crate::telemetry::{TickResult, wall_clock};
 
 /// Between two looks at the partitions.
 const LOOK: Duration = Duration::from_millis(200);
@@ -138,11 +138,6 @@ fn append(
 /// The event. Two owners of one moment name it the same.
 fn event(partition: PartitionId, next: Offset, clock: EventTime) -> String {
     format!(r#"{{"event_id":"tick-{partition}-{next}","tenant_id":"{ALL}","occurred_at":{clock},"type":"tick"}}"#)
-}
-
-fn wall_clock() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

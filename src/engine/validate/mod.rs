@@ -10,7 +10,7 @@ mod metadata;
 mod prefix;
 mod route;
 
-pub use route::{check_route, murmur2};
+pub use route::{check_route, home_partition, murmur2};
 
 use std::sync::Arc;
 

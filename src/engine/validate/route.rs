@@ -30,12 +30,16 @@ pub fn check_route(
     if !is_tenants {
         return misrouted("the key must be the tenant_id, or the tenant_id, '#' and a number".to_owned());
     }
-    let home = (murmur2(key) & 0x7fff_ffff) as i32;
-    if check_partition && partition_count > 0 && home % partition_count != partition.0 {
-        let home = home % partition_count;
+    let home = home_partition(key, partition_count);
+    if check_partition && partition_count > 0 && home != partition {
         return misrouted(format!("the key belongs to partition {home} of {partition_count} by murmur2"));
     }
     Ok(())
+}
+
+/// Where Kafka's Java client places a key.
+pub fn home_partition(key: &[u8], partition_count: i32) -> PartitionId {
+    PartitionId((murmur2(key) & 0x7fff_ffff) as i32 % partition_count.max(1))
 }
 
 /// The hash by which Kafka's Java client chooses a partition (`org.apache.kafka.common.utils.Utils.murmur2`).

@@ -9,7 +9,7 @@ mod report;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
@@ -26,6 +26,7 @@ use crate::model::position::{Offset, PartitionId};
 use crate::model::time::EventTime;
 use crate::runtime::gone_within;
 use crate::runtime::settings::{Generation, RuntimeSettings};
+use crate::telemetry::wall_clock;
 use bounds::Bounds;
 use facts::facts;
 use subject::Subject;
@@ -78,7 +79,7 @@ pub fn search(
     progress: &dyn Fn(&str, u64, u64),
 ) -> Result<ErasedReport, VerifyError> {
     let admin = Admin::new(&settings.kafka)?;
-    let read_at = now();
+    let read_at = wall_clock().0;
     let mut search = Search::open(settings, &admin, erased, progress)?;
     search.learn()?;
     let mut report = ErasedReport {
@@ -268,9 +269,4 @@ fn texts<'m>(message: &'m BorrowedMessage<'_>) -> Vec<&'m [u8]> {
 
 fn timestamp(message: &BorrowedMessage<'_>) -> EventTime {
     EventTime(message.timestamp().to_millis().unwrap_or(0))
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
