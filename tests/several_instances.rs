@@ -4,48 +4,25 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::mocking::MockCluster;
 use rekindle::engine::validate::murmur2;
-use rekindle::http::settings::{BaseUrl, Forward, HttpSettings};
-use rekindle::http::{HttpServer, Mode, serve};
+use rekindle::http::settings::Forward;
 use rekindle::kafka::appender::Appender;
 use rekindle::model::position::PartitionId;
 use rekindle::runtime::settings::RuntimeSettings;
-use rekindle::runtime::{Service, start};
-use rekindle::telemetry::Metrics;
 use serde_json::{Value, json};
 use support::broker::free_ports;
 use support::clients::{eventually, settings};
+use support::edged::Edged;
 
 const PARTITIONS: i32 = 4;
 const TENANTS: usize = 8;
 /// Who asks at the same time.
 const CLIENTS: usize = 3;
-
-/// An instance with its edge.
-struct Instance {
-    service: Service,
-    server: HttpServer,
-    port: u16,
-}
-
-impl Instance {
-    fn start(group: &RuntimeSettings, port: u16, forward: Forward) -> Instance {
-        let mut settings = group.clone();
-        settings.kafka.instance_id = format!("{}-{port}", group.kafka.group_id);
-        settings.kafka.transactional_id = settings.kafka.instance_id.clone();
-        settings.advertised_url = Some(BaseUrl::new(&format!("http://127.0.0.1:{port}")).expect("a URL"));
-        let (metrics, engine) = (Arc::new(Metrics::new()), Arc::clone(&settings.engine));
-        let service = start(settings, Arc::clone(&metrics)).expect("start");
-        let http = HttpSettings { forward: Some(forward), ..HttpSettings::at(([127, 0, 0, 1], port).into()) };
-        let server = serve(&http, service.port(), metrics, engine, Mode::Service).expect("a free port");
-        Instance { service, server, port }
-    }
-}
 
 /// One session of each tenant, to which turn after turn is written.
 struct Load {
@@ -214,7 +191,7 @@ impl Load {
     }
 
     /// An instance goes, as one that is told to does. It is asked until its edge closes.
-    fn stop(&self, instance: Instance) {
+    fn stop(&self, instance: Edged) {
         instance.service.shutdown().expect("clean");
         self.asked.lock().expect("no panic").remove(&instance.port);
         instance.server.stop();
@@ -233,7 +210,7 @@ fn moves_under_load(name: &str, forward: Forward) {
     let load = Load::new(&group, forward);
     let ports: [u16; 4] = free_ports();
     let begin = |port| {
-        let instance = Instance::start(&group, port, forward);
+        let instance = Edged::start(&group, port, forward);
         load.asked.lock().expect("no panic").insert(port);
         instance
     };

@@ -195,6 +195,10 @@ impl QueryPort for Port {
         answer(&engine, Some(left))
     }
 
+    fn only(self: Arc<Self>, _: Vec<PartitionId>) -> Arc<dyn QueryPort> {
+        self
+    }
+
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
         let item =
             |number| (number, FeedItem { tenant: "acme".to_owned(), json: "{}".to_owned(), latency_ms: Some(1.5) });

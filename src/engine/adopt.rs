@@ -14,7 +14,7 @@ impl Engine {
         self.policy = settings.policy_digest();
         self.history_noted = false;
         let Store { tenants, spanning, .. } = &mut self.store;
-        for (tenant_id, tenant) in tenants {
+        for (tenant_id, tenant) in tenants.iter_mut() {
             let open = tenant.sessions.iter_mut().map(|(id, session)| (id, &mut session.kept));
             let packed = tenant.packed.iter_mut().map(|(id, packed)| (id, &mut packed.kept));
             for (id, kept) in open.chain(packed) {

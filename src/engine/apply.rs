@@ -113,7 +113,7 @@ impl Engine {
     ) -> Folded<'e> {
         let lens = Lens { settings: &self.settings, workers: &self.workers, tenant, now: self.stream_time };
         let Store { tenants, open, .. } = &mut self.store;
-        let Tenant { sessions, packed, spaces, .. } = tenants.entry_ref(tenant).or_default();
+        let Tenant { sessions, packed, spaces, .. } = tenants.hold(tenant);
         let (existed, was_open, entry) = match sessions.entry_ref(id) {
             EntryRef::Occupied(entry) => (true, true, entry),
             EntryRef::Vacant(place) => match packed.remove_entry(id) {

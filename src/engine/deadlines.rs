@@ -99,7 +99,7 @@ impl Engine {
         }
         if let Some(session) = self.store.remove(tenant, id, &self.settings) {
             self.bury_records(step, tenant, id, session);
-            self.store.drop_if_empty(tenant);
+            self.store.tenants.drop_if_empty(tenant);
             step.effects.notices.push(Notice::Forgotten);
         }
     }

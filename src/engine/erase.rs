@@ -105,7 +105,7 @@ impl Engine {
     pub(super) fn lay_to_rest(&mut self, tenant_id: &TenantId, id: &SessionId) {
         let Some(session) = self.store.remove(tenant_id, id, &self.settings) else { return };
         let open = session.book.open.iter().filter_map(|open| self.store.unlist(tenant_id, open)).collect();
-        self.store.drop_if_empty(tenant_id);
+        self.store.tenants.drop_if_empty(tenant_id);
         self.graves.insert((tenant_id.clone(), id.clone()), Grave { session, open });
     }
 
@@ -131,7 +131,7 @@ impl Engine {
             self.retire(step, tenant, &open, &revoked);
             self.write_session(step, tenant, &target);
         }
-        self.store.drop_if_empty(tenant);
+        self.store.tenants.drop_if_empty(tenant);
     }
 
     fn mark(&mut self, step: &mut Step<'_>, key: BookKey, marker: ErasureMarker) {

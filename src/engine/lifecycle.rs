@@ -68,7 +68,7 @@ impl Engine {
         if fresh && let Some(session) = self.store.session_mut(&tenant_id, &session_id) {
             session.book.open.push(id.clone());
         }
-        let tenant = self.store.tenants.entry(tenant_id).or_default();
+        let tenant = self.store.tenants.hold(&tenant_id);
         tenant.sourced.entry(suggestion.from_session().clone()).or_default().insert(id.clone());
         tenant.open.insert(id, suggestion);
     }

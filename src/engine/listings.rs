@@ -112,7 +112,7 @@ impl Store {
     ) {
         let Store { tenants, spanning, .. } = self;
         let mut deadlines = Vec::new();
-        for (tenant_id, Tenant { sessions, packed, users, claims, spaces, .. }) in tenants {
+        for (tenant_id, Tenant { sessions, packed, users, claims, spaces, .. }) in tenants.iter_mut() {
             let mut list = |id: &SessionId, facets: &Facets, book: &Book, kept: &mut Kept| {
                 let index = facets.context.as_ref().and_then(|context| spaces.get_mut(&context.space));
                 if let Some(index) = index {

@@ -1,7 +1,10 @@
 //! Lists that are asked for: a user's history by parts, what a search finds. Read only.
 
+use std::sync::Arc;
+
 use crate::engine::process::Engine;
 use crate::engine::query::{Found, HistoryPage, HistoryPlace, HistoryQuery, SearchFilter, SearchQuery, Sought};
+use crate::engine::tenants::Guests;
 use crate::engine::view;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::time::EventTime;
@@ -19,9 +22,19 @@ impl Engine {
         self.store.tenants.contains_key(tenant)
     }
 
-    /// Whether a session of a user is held.
-    pub fn knows_user(&self, tenant: &TenantId, user: &UserId) -> bool {
-        self.store.tenants.get(tenant).is_some_and(|tenant| tenant.users.contains_key(user))
+    /// The tenants that are held though their home is another partition.
+    pub fn guests(&self) -> &Arc<Guests> {
+        self.store.tenants.guests()
+    }
+
+    /// The latest sign of life of a user's sessions; `None`: none is held.
+    pub fn user_active(&self, tenant: &TenantId, user: &UserId) -> Option<EventTime> {
+        self.store.tenants.get(tenant)?.users.get(user)?.iter().next_back().map(|(at, _)| *at)
+    }
+
+    /// The same of one session.
+    pub fn session_active(&self, tenant: &TenantId, session: &SessionId) -> Option<EventTime> {
+        self.store.session(tenant, session).map(|held| view::alive_at(&held.facets))
     }
 
     /// A part of a user's history, ended sessions too, the newest `last_active` first; empty of an unknown user. It costs

@@ -73,7 +73,7 @@ impl Engine {
             policy,
             partition,
             partition_count,
-            store: Store::default(),
+            store: Store::of(partition, partition_count),
             workers: Workers::default(),
             adapters: BTreeMap::new(),
             calibrations: Calibrations::default(),

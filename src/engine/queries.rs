@@ -102,12 +102,6 @@ impl Engine {
     ) -> Vec<PrefixMatch> {
         let kind = Kind { cache: cache.clone(), family: family.clone() };
         let found = prefix::matches(&self.scene(), &prefix::Request { tenant, kind, hashes, user, except }, limit);
-        let told = |prefix::Match { session, depth, tokens, copy, .. }| PrefixMatch {
-            session,
-            depth,
-            tokens,
-            copy: copy.map(|(copy, _)| copy),
-        };
         found.into_iter().map(told).collect()
     }
 
@@ -117,6 +111,16 @@ impl Engine {
         let Some(session) = self.store.session(tenant, session) else { return 0 };
         let chain = visible(&session.facets.prefix);
         chain.map_or(0, |(family, chain)| chain.len().min(backed(&session.facets, family)))
+    }
+
+    /// The session that a query means which names none: that of the chain which its request goes on with.
+    pub fn goes_on(&self, query: &RecoveryQuery) -> Option<PrefixMatch> {
+        let (None, Some(cache)) = (&query.session, &query.request.cache) else { return None };
+        let (family, hashes) = joined(None, query.request.prefix.as_ref()?)?;
+        let kind = Kind { cache: cache.clone(), family };
+        let user = query.user.as_ref();
+        let asked = prefix::Request { tenant: &query.tenant, kind, hashes: &hashes, user, except: None };
+        prefix::extended(&self.scene(), &asked).map(told)
     }
 
     /// What to restore, decided by the function that also publishes. A known session for which nothing is worth restoring
@@ -130,14 +134,7 @@ impl Engine {
         let user = known_user.or(query.user.as_ref());
         let tenant = self.store.tenants.get(&query.tenant)?;
         let chain = request.prefix.as_ref().and_then(|sent| joined(held.as_deref(), sent));
-        let named = match (&query.session, &chain, &request.cache) {
-            (None, Some((family, hashes)), Some(cache)) => {
-                let kind = Kind { cache: cache.clone(), family: family.clone() };
-                let asked = prefix::Request { tenant: &query.tenant, kind, hashes, user, except: None };
-                prefix::extended(&self.scene(), &asked)
-            }
-            _ => None,
-        };
+        let named = self.goes_on(query).map(|found| found.session);
         let session = query.session.as_ref().or(named.as_ref());
         let known = held.is_some() || named.is_some() || user.is_some_and(|user| tenant.users.contains_key(user));
         let ask = Ask {
@@ -249,6 +246,11 @@ impl Engine {
             prefix_left_out: sum(|tenant| tenant.prefixes.left_out()),
         }
     }
+}
+
+fn told(found: prefix::Match) -> PrefixMatch {
+    let prefix::Match { session, depth, tokens, copy, at, .. } = found;
+    PrefixMatch { session, depth, tokens, copy: copy.map(|(copy, _)| copy), at }
 }
 
 /// A request's chain from block 0 on: what it sent, behind what it keeps of its session's own chain. `None`: there is a hole.

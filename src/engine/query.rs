@@ -1,12 +1,13 @@
 //! Read-only questions to the engine. They answer from the same functions that publish.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::engine::index::Hit as SearchHit;
 use crate::model::event::{ResumeRequested, TransferScope};
 use crate::model::ids::{Name, SessionId, TenantId, UserId};
-use crate::model::kv::{CacheIdentity, KvCopy};
+use crate::model::kv::{CacheIdentity, KvCopy, Tier};
 use crate::model::prefix::PrefixFamily;
 use crate::model::session::{SessionView, Status};
 use crate::model::suggestion::{MatchBasis, RecoveryPlan, Score};
@@ -152,6 +153,17 @@ pub struct PrefixMatch {
     pub tokens: u64,
     /// Its cheapest live copy of the identity asked for.
     pub copy: Option<Arc<KvCopy>>,
+    /// Its latest sign of life.
+    pub at: EventTime,
+}
+
+impl PrefixMatch {
+    /// By what matches are ordered, the greatest first: the deepest, of these those with a live copy, the faster tier
+    /// first, then the latest, ties by session id.
+    pub fn rank(&self) -> (usize, bool, Reverse<Option<Tier>>, EventTime, &SessionId) {
+        let tier = self.copy.as_ref().map(|copy| copy.tier);
+        (self.depth, tier.is_some(), Reverse(tier), self.at, &self.session)
+    }
 }
 
 /// Gauges of one partition.

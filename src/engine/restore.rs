@@ -90,7 +90,7 @@ impl Restoring {
         }
         let fold = Resting::new(fold).map_err(|fault| fault.to_string())?;
         let ledger = &mut self.engine.ledger.states;
-        let packed = self.engine.store.tenants.entry(tenant).or_default().packed.entry(id).or_default();
+        let packed = self.engine.store.tenants.hold(&tenant).packed.entry(id).or_default();
         ledger::account(ledger, &mut packed.kept.state_hash, ledger::hash(key, body));
         packed.hold(fold);
         Ok(())
@@ -248,7 +248,7 @@ impl Restoring {
     /// Derives what is neither stored nor listed: which sessions are erased but not yet tombstoned.
     fn settle(&mut self) {
         let engine = &mut self.engine;
-        engine.store.tenants.retain(|_, tenant| !tenant.is_empty());
+        engine.store.tenants.drop_empty();
         let erasures: Vec<_> = engine.work.values().filter(|chunk| chunk.task == WorkTask::Erase).cloned().collect();
         for chunk in erasures {
             for (tenant, id) in &chunk.sessions {

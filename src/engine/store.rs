@@ -14,8 +14,10 @@ use crate::engine::listings::{Claims, Spanning, Users};
 use crate::engine::packed::{Kept, Packed, Seen};
 use crate::engine::prefix::PrefixIndex;
 use crate::engine::settings::EngineSettings;
+use crate::engine::tenants::Tenants;
 use crate::engine::view;
 use crate::model::ids::{Name, SessionId, SuggestionId, TenantId};
+use crate::model::position::PartitionId;
 use crate::model::session::{Book, Facets};
 use crate::model::stamp::{Register, Stamp};
 use crate::model::suggestion::Suggestion;
@@ -70,7 +72,7 @@ pub enum Due {
 #[derive(Debug, Default)]
 pub struct Store {
     /// Tenants.
-    pub tenants: HashMap<TenantId, Tenant>,
+    pub tenants: Tenants,
     /// What spans tenants.
     pub spanning: Spanning,
     /// The open sessions, each with an instant of stream time before which it was looked at last. The same one may come
@@ -79,6 +81,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Empty, of one of so many partitions.
+    pub fn of(partition: PartitionId, partition_count: i32) -> Store {
+        Store { tenants: Tenants::of(partition, partition_count), ..Store::default() }
+    }
+
     /// One session.
     pub fn session(&self, tenant: &TenantId, session: &SessionId) -> Option<Seen<'_>> {
         self.tenants.get(tenant)?.session(session)
@@ -124,13 +131,6 @@ impl Store {
         self.unlist_session(tenant_id, session_id, &mut session.kept);
         self.withdraw_chain(tenant_id, session_id, settings);
         Some(*session)
-    }
-
-    /// Drops a tenant that holds nothing any more.
-    pub fn drop_if_empty(&mut self, tenant_id: &TenantId) {
-        if self.tenants.get(tenant_id).is_some_and(Tenant::is_empty) {
-            self.tenants.remove(tenant_id);
-        }
     }
 }
 

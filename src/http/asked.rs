@@ -22,7 +22,7 @@ pub(super) const HOLDERS: (usize, usize) = (100, 10);
 
 /// Parameters, fields and filters that are known.
 const PARAMETERS: [&str; 7] = ["limit", "status", "active_since", "active_before", "cursor", "at_least", "wait_ms"];
-const SEARCH: [&str; 7] = ["vector", "session_id", "space", "k", "filters", "at_least", "wait_ms"];
+const SEARCH: [&str; 8] = ["vector", "session_id", "space", "k", "filters", "except_session_id", "at_least", "wait_ms"];
 const FILTERS: [&str; 5] = ["user_id", "status", "adapter", "active_since", "scope"];
 const PREFIX_MATCH: [&str; 7] = ["cache", "prefix", "user_id", "except_session_id", "limit", "at_least", "wait_ms"];
 
@@ -68,6 +68,10 @@ pub(super) fn search_query(engine: &EngineSettings, tenant: TenantId, fields: Fi
         }
     };
     let k = fields.count("k", MAX_K, NEAREST)?;
+    let except = fields.checked("except_session_id", SessionId::new)?;
+    if except.is_some() && matches!(sought, Sought::Session(..)) {
+        return Err(fields.fault("except_session_id", "is for a vector: a session itself is never among its hits"));
+    }
     let mut filters = fields.object("filters", &FILTERS)?;
     let filter = SearchFilter {
         user: filters.checked("user_id", UserId::new)?,
@@ -75,7 +79,7 @@ pub(super) fn search_query(engine: &EngineSettings, tenant: TenantId, fields: Fi
         adapter: filters.checked("adapter", Name::new)?,
         active_since: filters.instant("active_since")?,
         scope: filters.word("scope", TransferScope::ALL, TransferScope::label)?,
-        except: None,
+        except,
     };
     Ok(SearchQuery { tenant, sought, k, filter })
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::answer::{Placed, Rank};
 use super::erasure_id::{self, Written};
 use super::fields::Fields;
 use super::openapi;
@@ -74,7 +75,7 @@ pub(super) async fn status(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let Path((tenant, id)) = path.map_err(queries::bad_path)?;
     let tenant = TenantId::new(&tenant).map_err(|e| Problem::field("tenant_id", e))?;
     let mut parameters = queries::parameters(query)?.only(&PARAMETERS)?;
@@ -113,7 +114,7 @@ pub(super) async fn status(
         let kept = kept.map_err(|fault| Problem::unavailable(format!("the topics cannot be described: {fault}")))?;
         answer["topics"] = kept.iter().map(|kept| topic(kept, done_at)).collect();
     }
-    Ok(Json(answer))
+    Ok(Placed { fields: answer, rank: Rank::default() })
 }
 
 /// How long a topic keeps what is erased; and until when, if that is known to be written no more.
@@ -180,7 +181,7 @@ fn describe(one: &mut Value, answer: &Answer<Left>, offset: Offset) {
     let folded = answer.as_of.offset >= offset;
     let Left { remains, .. } = &answer.value;
     let Remains { sessions, vectors, prefixes, open_suggestions, unwritten, .. } = remains;
-    let Place { as_of, lag } = Place::of(answer);
+    let Place { as_of, lag, .. } = Place::of(answer);
     one["folded"] = folded.into();
     one["left"] = json!({"sessions": sessions, "vectors": vectors, "prefixes": prefixes,
         "open_suggestions": open_suggestions, "tombstones": unwritten});

@@ -1,10 +1,10 @@
 //! The events that a session's state stands on.
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use serde_json::{Value, json};
 
+use super::answer::Placed;
 use super::openapi;
 use super::problem::Problem;
 use super::queries::{self, Parameters, with_place};
@@ -20,7 +20,7 @@ pub(super) async fn of_session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
     queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.events(&tenant, &session).map_err(queries::unless_session)?;

@@ -13,25 +13,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
+use super::auth::Grant;
+use super::base_url::BaseUrl;
 use super::port::QueryPort;
 use super::problem::Problem;
+use super::scatter::{self, RANK};
 use super::settings::Forward;
+use super::spread::{Question, WITHIN};
 use crate::model::ids::TenantId;
 use crate::model::position::PartitionId;
 use crate::telemetry::{Forwarded, Metrics};
 
 /// Says that an instance sent a request on: it is not sent on again.
 pub(super) const HOP: HeaderName = HeaderName::from_static("rekindle-forwarded");
-/// How long a connection to another instance may take, and where nothing is said an answer.
+/// How long a connection to another instance may take.
 const CONNECT: Duration = Duration::from_secs(2);
-const ANSWER: Duration = Duration::from_secs(10);
 /// Largest answer that is handed back, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+pub(super) const MAX_ANSWER: u64 = 64 << 20;
 
 /// What is sent on of a request, and handed back of an answer, besides bodies.
 const SENT: [HeaderName; 3] = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT];
-const HANDED_BACK: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::RETRY_AFTER, header::LOCATION, header::WWW_AUTHENTICATE];
+const HANDED_BACK: [HeaderName; 5] =
+    [header::CONTENT_TYPE, header::RETRY_AFTER, header::LOCATION, header::WWW_AUTHENTICATE, RANK];
 
 /// Left in an answer: this partition is not answered for here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,40 +42,44 @@ pub(super) struct Elsewhere(pub PartitionId);
 
 /// How requests are led on.
 pub(super) struct Forwarder {
-    port: Arc<dyn QueryPort>,
-    metrics: Arc<Metrics>,
-    /// `None`: they are told where to go.
-    agent: Option<ureq::Agent>,
+    pub port: Arc<dyn QueryPort>,
+    pub metrics: Arc<Metrics>,
+    forward: Forward,
+    agent: ureq::Agent,
+    /// Whether instances ask for certificates of their clients, of which this one has none.
+    pub certificates: bool,
 }
 
 impl Forwarder {
-    /// `within`: how long a request may take.
+    /// `within`: how long a request may take; `certificates`: see [`Forwarder::certificates`].
     pub fn new(
         forward: Forward,
-        within: Option<Duration>,
+        within: Duration,
+        certificates: bool,
         port: Arc<dyn QueryPort>,
         metrics: Arc<Metrics>,
     ) -> Arc<Forwarder> {
-        let agent = || {
-            let tls =
-                TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
-            ureq::Agent::config_builder()
-                .tls_config(tls)
-                .timeout_connect(Some(CONNECT))
-                .timeout_global(Some(within.unwrap_or(ANSWER)))
-                .max_redirects(0)
-                .http_status_as_error(false)
-                // Instances reach each other without detours, whatever the environment says.
-                .proxy(None)
-                .build()
-                .into()
-        };
-        Arc::new(Forwarder { port, metrics, agent: (forward == Forward::Proxy).then(agent) })
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(within))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            // Instances reach each other without detours, whatever the environment says.
+            .proxy(None)
+            .build()
+            .into();
+        Arc::new(Forwarder { port, metrics, forward, agent, certificates })
     }
 
     /// Routes whose requests are led on.
-    pub fn lead<S: Clone + Send + Sync + 'static>(self: &Arc<Forwarder>, methods: MethodRouter<S>) -> MethodRouter<S> {
-        methods.layer(middleware::from_fn_with_state(Arc::clone(self), lead))
+    pub fn lead<S: Clone + Send + Sync + 'static>(
+        self: &Arc<Forwarder>,
+        question: Question,
+        methods: MethodRouter<S>,
+    ) -> MethodRouter<S> {
+        methods.layer(middleware::from_fn_with_state((Arc::clone(self), question), lead))
     }
 
     /// What comes of a request whose partition is elsewhere.
@@ -85,59 +92,84 @@ impl Forwarder {
             return here;
         }
         let location = format!("{url}{}", asked.target);
-        let Some(agent) = &self.agent else {
+        if self.forward == Forward::Redirect {
             self.metrics.http_forwarded(Forwarded::Redirected);
             return redirect(&location).unwrap_or(here);
-        };
-        let agent = agent.clone();
-        // The client blocks: it does so where it holds up nobody.
-        let sent = tokio::task::spawn_blocking(move || send(&agent, &location, asked)).await;
-        match sent.unwrap_or_else(|_| Err("the attempt ended early".to_owned())) {
+        }
+        match self.send(&asked, &url, partition, (HOP, HeaderValue::from_static("1"))).await {
             Ok(answer) => {
                 self.metrics.http_forwarded(Forwarded::Proxied);
                 answer
             }
-            Err(cause) => {
-                tracing::warn!(%url, partition = partition.0, cause, "another instance could not be asked");
-                self.metrics.http_forwarded(Forwarded::Failed);
-                let detail = format!("partition {partition} is at another instance, which does not answer");
-                Problem::unavailable(detail).of(partition).into_response()
-            }
+            Err(problem) => problem.into_response(),
         }
+    }
+
+    /// Sends a request on, and says so by a header, to the instance of a partition. A problem where no answer comes.
+    pub async fn send(
+        &self,
+        asked: &Asked,
+        url: &BaseUrl,
+        partition: PartitionId,
+        said: (HeaderName, HeaderValue),
+    ) -> Result<Response, Problem> {
+        let (agent, location) = (self.agent.clone(), format!("{url}{}", asked.target));
+        let (parts, body) = (asked.parts.clone(), asked.body.clone());
+        // The client blocks: it does so where it holds up nobody.
+        let sent = tokio::task::spawn_blocking(move || send(&agent, &location, parts, &body, said)).await;
+        sent.unwrap_or_else(|_| Err("the attempt ended early".to_owned())).map_err(|cause| {
+            tracing::warn!(%url, partition = partition.0, cause, "another instance could not be asked");
+            self.metrics.http_forwarded(Forwarded::Failed);
+            let detail = format!("partition {partition} is at another instance, which does not answer");
+            Problem::unavailable(detail).of(partition)
+        })
     }
 }
 
 /// What of a request is needed to send it on.
-struct Asked {
-    parts: Parts,
-    body: Bytes,
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub parts: Parts,
+    pub body: Bytes,
     /// Path and query, as they came.
     target: String,
     tenant: Option<TenantId>,
     hopped: bool,
 }
 
-async fn lead(State(forwarder): State<Arc<Forwarder>>, request: Request, next: Next) -> Response {
-    let (request, body) = match &forwarder.agent {
-        // Where it is only told where to go, who asks sends the body again.
-        None => (request, Bytes::new()),
-        Some(_) => {
-            let (parts, body) = request.into_parts();
-            match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
-                Ok(body) => (Request::from_parts(parts, Body::from(body.clone())), body),
-                Err(refused) => return Problem::new(refused.status(), refused.body_text()).into_response(),
-            }
-        }
-    };
-    let (mut parts, inner) = request.into_parts();
-    let copy = parts.clone();
+async fn lead(
+    State((forwarder, question)): State<(Arc<Forwarder>, Question)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.headers().contains_key(WITHIN) {
+        return scatter::part(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
     let tenant = tenant(&mut parts).await;
-    let response = next.run(Request::from_parts(parts, inner)).await;
-    let Some(elsewhere) = response.extensions().get::<Elsewhere>().copied() else { return response };
+    // The token decides before anything is looked up.
+    let grant = parts.extensions.get::<Arc<Grant>>();
+    let seen = tenant.as_ref().filter(|tenant| grant.is_some_and(|grant| grant.tenants.cover(tenant.as_str())));
+    let spread = seen.and_then(|tenant| forwarder.spread(question, tenant));
+    let body = match forwarder.forward {
+        // Where it is only told where to go, who asks sends the body again.
+        Forward::Redirect if spread.is_none() => Err(body),
+        _ => match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+            Ok(body) => Ok(body),
+            Err(refused) => return Problem::new(refused.status(), refused.body_text()).into_response(),
+        },
+    };
     // The rest of a URI that names a host is not for us to say.
-    let target = copy.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let hopped = copy.headers.contains_key(HOP);
-    forwarder.on(Asked { parts: copy, body, target, tenant, hopped }, elsewhere, response).await
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let hopped = parts.headers.contains_key(HOP);
+    let read = body.as_ref().cloned().unwrap_or_default();
+    let asked = Asked { parts: parts.clone(), body: read, target, tenant, hopped };
+    if let Some(spread) = spread {
+        return scatter::gather(&forwarder, question, asked, spread, next).await;
+    }
+    let response = next.run(Request::from_parts(parts, body.map_or_else(|body| body, Body::from))).await;
+    let Some(elsewhere) = response.extensions().get::<Elsewhere>().copied() else { return response };
+    forwarder.on(asked, elsewhere, response).await
 }
 
 async fn tenant(parts: &mut Parts) -> Option<TenantId> {
@@ -152,16 +184,21 @@ fn redirect(location: &str) -> Option<Response> {
 }
 
 /// Sends a request on. Blocks.
-fn send(agent: &ureq::Agent, location: &str, asked: Asked) -> Result<Response, String> {
-    let Asked { parts, body, .. } = asked;
-    let mut request = ureq::http::Request::builder().method(parts.method).uri(location).header(HOP, "1");
+fn send(
+    agent: &ureq::Agent,
+    location: &str,
+    parts: Parts,
+    body: &[u8],
+    (name, value): (HeaderName, HeaderValue),
+) -> Result<Response, String> {
+    let mut request = ureq::http::Request::builder().method(parts.method).uri(location).header(name, value);
     for (name, value) in picked(&parts.headers, &SENT) {
         request = request.header(name, value);
     }
     let sent = if body.is_empty() {
         agent.run(request.body(()).map_err(|e| e.to_string())?)
     } else {
-        agent.run(request.body(&body[..]).map_err(|e| e.to_string())?)
+        agent.run(request.body(body).map_err(|e| e.to_string())?)
     };
     let mut answer = sent.map_err(|e| e.to_string())?;
     let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(|e| e.to_string())?;

@@ -1,6 +1,7 @@
 //! The HTTP edge: health, metrics, queries, the live page, and who may ask. Asks through the query port, knows no
 //! Kafka.
 
+pub(crate) mod answer;
 mod asked;
 mod audit;
 pub mod auth;
@@ -18,6 +19,7 @@ mod health;
 mod listen;
 mod lists;
 mod live;
+mod merge;
 mod openapi;
 mod parameters;
 pub mod port;
@@ -26,9 +28,11 @@ mod queries;
 mod rate;
 mod request;
 mod routes;
+mod scatter;
 mod seen;
 mod server;
 pub mod settings;
+mod spread;
 mod suggestions;
 mod tls;
 

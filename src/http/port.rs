@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
+pub use super::answer::{Answer, Rank, Shard};
 use super::base_url::BaseUrl;
 use crate::engine::{
-    Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
-    PrefixQuery, RecoveryQuery, Remains, SearchQuery, Told,
+    Blocks, ChainOf, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch, PrefixQuery,
+    RecoveryQuery, Remains, SearchQuery, Told,
 };
 use crate::model::event::ErasureScope;
 use crate::model::ids::{EventId, Name, SessionId, SuggestionId, TenantId};
@@ -40,27 +42,6 @@ pub struct PartitionStatus {
     pub lag: Option<i64>,
     /// Gauges of its engine.
     pub stats: EngineStats,
-}
-
-/// An answer and the part of the log it covers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer<T> {
-    /// The answer.
-    pub value: T,
-    /// The last record folded into it; offset -1 before the first.
-    pub as_of: Position,
-    /// Stream time at that record.
-    pub stream_time: EventTime,
-    /// Records behind it up to the end of the input, if known.
-    pub lag: Option<i64>,
-}
-
-impl<T> Answer<T> {
-    /// What an engine answers. `input_end`: where its input ends, if known.
-    pub fn of(engine: &Engine, input_end: Option<Offset>, value: T) -> Answer<T> {
-        let lag = input_end.zip(engine.next_offset()).map(|(end, next)| (end.0 - next.0).max(0));
-        Answer { value, as_of: engine.as_of(), stream_time: engine.stream_time(), lag }
-    }
 }
 
 /// An embedding with its space.
@@ -127,6 +108,17 @@ pub struct Erasure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the erasure could not be written to every partition of the input ({0}); ask again")]
 pub struct NotWritten(pub String);
+
+/// Where a partition can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In this process, though it may not answer now.
+    Here,
+    /// At another instance, as far as instances say so.
+    At(BaseUrl),
+    /// Nobody says that they own it.
+    Nowhere,
+}
 
 /// What a partition of this process knows of an erased subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,6 +196,15 @@ pub trait QueryPort: Send + Sync + 'static {
         let _ = (tenant, partition);
         None
     }
+    /// Every partition in which the tenant may live, and where it is. Without a tenant all partitions of the input. Empty: it
+    /// is not known, and all there is is here.
+    fn places(&self, tenant: Option<&TenantId>) -> Vec<(PartitionId, Whereabouts)> {
+        let _ = tenant;
+        Vec::new()
+    }
+    /// The same port that answers from these partitions alone, and waits for no others' records. A question that one of
+    /// them cannot answer is not answered unless another knows for certain.
+    fn only(self: Arc<Self>, partitions: Vec<PartitionId>) -> Arc<dyn QueryPort>;
     /// The newest published suggestions after number `after`, oldest first, with their numbers.
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)>;
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::forward::Elsewhere;
 use super::port::{Answer, QueryError};
-use crate::model::position::PartitionId;
+use crate::model::position::{PartitionId, Position};
 use crate::model::time::EventTime;
 
 /// Seconds after which asking again makes sense, while a partition moves or is being restored.
@@ -21,17 +21,27 @@ pub(super) struct Place {
     pub as_of: Value,
     /// Records behind it; null if that is not known.
     pub lag: Value,
+    /// The same of each partition, where an answer was put together from several.
+    pub shards: Option<Value>,
 }
 
 impl Place {
     /// Of an answer.
     pub fn of<T>(answer: &Answer<T>) -> Place {
-        let stream_time = Some(answer.stream_time).filter(|t| *t != EventTime::MIN).map(|t| t.0);
-        let offset = Some(answer.as_of.offset.0).filter(|offset| *offset >= 0);
-        let partition = answer.as_of.partition.0;
-        let as_of = json!({"partition": partition, "offset": offset, "stream_time": stream_time});
-        Place { as_of, lag: json!(answer.lag) }
+        let shards = answer.shards.iter().map(|shard| {
+            let mut told = place(shard.as_of, shard.stream_time);
+            told["lag"] = json!(shard.lag);
+            told
+        });
+        let shards = (!answer.shards.is_empty()).then(|| shards.collect());
+        Place { as_of: place(answer.as_of, answer.stream_time), lag: json!(answer.lag), shards }
     }
+}
+
+fn place(as_of: Position, stream_time: EventTime) -> Value {
+    let stream_time = Some(stream_time).filter(|t| *t != EventTime::MIN).map(|t| t.0);
+    let offset = Some(as_of.offset.0).filter(|offset| *offset >= 0);
+    json!({"partition": as_of.partition.0, "offset": offset, "stream_time": stream_time})
 }
 
 /// An error answer.

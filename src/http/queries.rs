@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -11,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::answer::Placed;
 use super::fields::Fields;
 use super::openapi;
 use super::parameters::NoParameters;
@@ -38,7 +38,7 @@ pub(super) async fn session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, session) = session_ids(path)?;
     let mut parameters = parameters(query)?.only(&PARAMETERS)?;
     let include = parameters.text("include")?;
@@ -75,7 +75,7 @@ pub(super) async fn recovery(
     _: NoParameters,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let tenant = tenant_id(path)?;
     let mut fields = Fields::of_body(&json_body(&headers, body)?)?;
     let at_least = fields.at_least()?;
@@ -91,7 +91,7 @@ pub(super) async fn recovery(
 }
 
 /// An embedding as it is kept, widened: what a search takes as its vector.
-fn vector_json((space, vector): &Embedding) -> Value {
+pub(super) fn vector_json((space, vector): &Embedding) -> Value {
     let bytes: Vec<u8> = vector.to_f32().into_iter().flat_map(f32::to_le_bytes).collect();
     json!({"space": space.as_str(), "dim": vector.dim(), "base64": STANDARD.encode(bytes)})
 }
@@ -168,9 +168,12 @@ pub(super) fn unless_session(error: QueryError) -> Problem {
 }
 
 /// An answer's fields, the part of the log that they cover, and what is behind it.
-pub(super) fn with_place<T>(mut fields: Value, answer: &Answer<T>) -> Json<Value> {
-    let Place { as_of, lag } = Place::of(answer);
+pub(super) fn with_place<T>(mut fields: Value, answer: &Answer<T>) -> Placed {
+    let Place { as_of, lag, shards } = Place::of(answer);
     fields["as_of"] = as_of;
     fields["lag"] = lag;
-    Json(fields)
+    if let Some(shards) = shards {
+        fields["shards"] = shards;
+    }
+    Placed { fields, rank: answer.rank.clone() }
 }

@@ -11,8 +11,10 @@ use axum::routing::{get, post};
 
 use super::auth::Role::{Admin, Read};
 use super::gate::{Gate, count, identify};
+use super::merge::List;
 use super::problem::Problem;
 use super::server::App;
+use super::spread::Question;
 use super::{erasures, events, health, lists, live, openapi, queries, suggestions};
 
 /// Largest request body in bytes, inclusive.
@@ -21,10 +23,11 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// All of them. `open_metrics`: whether metrics need no token; `loopback`: answer to names of this machine only.
 pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: bool) -> Router {
     let forwarder = app.forwarder.clone();
-    let needs_read = |handler| match &forwarder {
-        Some(forwarder) => gate.needs(Read, forwarder.lead(handler)),
+    let asks = |question, handler| match &forwarder {
+        Some(forwarder) => gate.needs(Read, forwarder.lead(question, handler)),
         None => gate.needs(Read, handler),
     };
+    let asks_one = |handler| asks(Question::One, handler);
     let metrics = get(health::metrics);
     // The pages hold no data: they ask for them with the token that they are given.
     let open = Router::new()
@@ -41,20 +44,20 @@ pub(super) fn routes(app: App, gate: &Arc<Gate>, open_metrics: bool, loopback: b
         false => (open, Router::new().route("/metrics", gate.needs_all(Read, metrics))),
     };
     let known = known
-        .route("/feed", needs_read(get(live::feed)))
-        .route("/v1/status", needs_read(get(live::status)))
-        .route("/v1/tenants/{tenant}/sessions/{session}", needs_read(get(queries::session)))
-        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", needs_read(get(suggestions::of_session)))
-        .route("/v1/tenants/{tenant}/sessions/{session}/events", needs_read(get(events::of_session)))
-        .route("/v1/tenants/{tenant}/sessions/{session}/blocks", needs_read(get(suggestions::session_blocks)))
-        .route("/v1/tenants/{tenant}/suggestions/{suggestion}", needs_read(get(suggestions::one)))
-        .route("/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", needs_read(get(suggestions::blocks)))
-        .route("/v1/tenants/{tenant}/users/{user}/sessions", needs_read(get(lists::history)))
-        .route("/v1/tenants/{tenant}/search", needs_read(post(lists::search)))
-        .route("/v1/tenants/{tenant}/prefix-match", needs_read(post(lists::prefix_match)))
-        .route("/v1/tenants/{tenant}/recovery", needs_read(post(queries::recovery)))
+        .route("/feed", gate.needs(Read, get(live::feed)))
+        .route("/v1/status", gate.needs(Read, get(live::status)))
+        .route("/v1/tenants/{tenant}/sessions/{session}", asks_one(get(queries::session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/suggestions", asks_one(get(suggestions::of_session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/events", asks_one(get(events::of_session)))
+        .route("/v1/tenants/{tenant}/sessions/{session}/blocks", asks_one(get(suggestions::session_blocks)))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}", asks_one(get(suggestions::one)))
+        .route("/v1/tenants/{tenant}/suggestions/{suggestion}/blocks", asks_one(get(suggestions::blocks)))
+        .route("/v1/tenants/{tenant}/users/{user}/sessions", asks_one(get(lists::history)))
+        .route("/v1/tenants/{tenant}/search", asks(Question::List(List::Hits), post(lists::search)))
+        .route("/v1/tenants/{tenant}/prefix-match", asks(Question::List(List::Matches), post(lists::prefix_match)))
+        .route("/v1/tenants/{tenant}/recovery", asks_one(post(queries::recovery)))
         .route("/v1/tenants/{tenant}/erasures", gate.needs(Admin, post(erasures::ask)))
-        .route("/v1/tenants/{tenant}/erasures/{erasure}", needs_read(get(erasures::status)));
+        .route("/v1/tenants/{tenant}/erasures/{erasure}", asks(Question::Erasure, get(erasures::status)));
     let router = assemble(open, known, gate).with_state(app);
     if loopback { router.layer(middleware::from_fn(only_local_names)) } else { router }
 }

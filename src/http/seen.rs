@@ -13,6 +13,7 @@ use super::auth::{Grant, Tenants};
 use super::port::{Answer, Embedding, FeedItem, Left, QueryError, QueryPort};
 use super::problem::Problem;
 use super::server::App;
+use super::spread;
 use crate::engine::{
     Blocks, ChainOf, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch, PrefixQuery, RecoveryQuery,
     SearchQuery, Told,
@@ -31,6 +32,8 @@ pub(super) struct Seen {
     metrics: Arc<Metrics>,
     /// How long a request may wait for a record at most.
     pub patience: Duration,
+    /// Whether some partitions are asked alone.
+    pub in_part: bool,
 }
 
 impl FromRequestParts<App> for Seen {
@@ -40,7 +43,10 @@ impl FromRequestParts<App> for Seen {
         // Every route is behind the gate that leaves a grant; one that were not would answer nobody.
         let grant = parts.extensions.get::<Arc<Grant>>().cloned();
         let grant = grant.ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "nothing is granted"))?;
-        Ok(Seen { port: Arc::clone(&app.port), grant, metrics: Arc::clone(&app.metrics), patience: app.patience })
+        let within = spread::within(&parts.headers)?;
+        let (in_part, port) = (within.is_some(), Arc::clone(&app.port));
+        let port = within.map_or_else(|| Arc::clone(&port), |within| Arc::clone(&port).only(within));
+        Ok(Seen { port, grant, metrics: Arc::clone(&app.metrics), patience: app.patience, in_part })
     }
 }
 

@@ -163,7 +163,8 @@ impl Prepared {
         let within = settings.limits.request;
         let wait = within.mul_f64(WAIT_SHARE);
         let mut app = App::new(Arc::clone(&port), Arc::clone(&metrics), engine, mode, guarded, wait);
-        let forwarder = |forward| Forwarder::new(forward, Some(within), port, Arc::clone(&metrics));
+        let certificates = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let forwarder = |forward| Forwarder::new(forward, within, certificates, port, Arc::clone(&metrics));
         app.forwarder = settings.forward.map(forwarder);
         let patience = settings.limits.head;
         let listen = Listen {

@@ -1,6 +1,5 @@
 //! Queries about suggestions: those of a session, one with its explanation, and the blocks that it is about.
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
@@ -8,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::answer::Placed;
 use super::openapi;
 use super::problem::Problem;
 use super::queries::{self, Parameters, not_found, with_place};
@@ -30,7 +30,7 @@ pub(super) async fn of_session(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
     queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.suggestions(&tenant, &session).map_err(queries::unless_session)?;
@@ -49,7 +49,7 @@ pub(super) async fn one(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, id) = queries::ids(path, "suggestion_id", SuggestionId::new)?;
     queries::freshly(&seen, &tenant, query).await?;
     let answer = seen.suggestion(&tenant, &id).map_err(not_found(UNKNOWN))?;
@@ -78,7 +78,7 @@ pub(super) async fn session_blocks(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, session) = queries::session_ids(path)?;
     chain(&seen, &tenant, &ChainOf::Session(session), query, "no such session").await
 }
@@ -92,7 +92,7 @@ pub(super) async fn blocks(
     seen: Seen,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let (tenant, id) = queries::ids(path, "suggestion_id", SuggestionId::new)?;
     chain(&seen, &tenant, &ChainOf::Suggestion(id), query, UNKNOWN).await
 }
@@ -122,7 +122,7 @@ async fn chain(
     of: &ChainOf,
     query: Parameters,
     unknown: &'static str,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Placed, Problem> {
     let mut fields = queries::parameters(query)?.only(&BLOCKS)?;
     let at_least = fields.at_least()?;
     let limit = fields.count("limit", PAGE.0, PAGE.1)?;

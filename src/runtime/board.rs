@@ -12,7 +12,7 @@ use super::herald::Owners;
 use super::kept::Kept;
 use super::lease::Lease;
 use super::waiting::Waiters;
-use crate::engine::{Endings, Engine, Notice};
+use crate::engine::{Endings, Engine, Guests, Notice};
 use crate::model::position::{Offset, PartitionId};
 
 /// An engine shared between its worker, which writes, and queries.
@@ -38,6 +38,8 @@ pub(super) struct Slot {
     undecided: AtomicBool,
     /// What became of its suggestions lately.
     endings: RwLock<Endings>,
+    /// The tenants that it holds though their home is elsewhere, or held when it ran last.
+    guests: RwLock<Option<Arc<Guests>>>,
     /// Who waits for its engine.
     pub waiters: Arc<Waiters>,
     /// For how long it may be answered for.
@@ -101,6 +103,7 @@ impl Slot {
             rebuild: RwLock::new(None),
             undecided: AtomicBool::new(false),
             endings: RwLock::default(),
+            guests: RwLock::default(),
             waiters: Arc::default(),
             lease: Lease::new(session, Instant::now()),
             generation,
@@ -114,8 +117,16 @@ impl Slot {
 
     /// Says what it is doing now.
     pub fn set_phase(&self, phase: Phase) {
+        if let Phase::Running(engine) = &phase {
+            *write(&self.guests) = Some(Arc::clone(read(engine).guests()));
+        }
         *write(&self.phase) = phase;
         self.waiters.changed();
+    }
+
+    /// See [`Engine::guests`]; those that it had when it ran last. `None`: it did not run yet.
+    pub fn guests(&self) -> Option<Arc<Guests>> {
+        read(&self.guests).clone()
     }
 
     /// Takes note of what was committed.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Phase, read, write};
 use super::owners::{Claim, Held, Table, key, partition_of};
 use super::shard::Shared;
+use super::shards::GuestLists;
 use crate::http::settings::BaseUrl;
 use crate::kafka::appender::Appender;
 use crate::kafka::follower::{Followed, Follower, ONLY};
@@ -37,7 +38,14 @@ pub(super) fn owners(kafka: &KafkaSettings, url: &BaseUrl) -> Owners {
 pub(super) fn start(shared: &Arc<Shared>, owners: Owners) -> std::io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let run = move || {
-        let herald = Herald { shared, owners, appender: None, on_its_way: BTreeMap::new(), at_end: false };
+        let herald = Herald {
+            shared,
+            owners,
+            appender: None,
+            on_its_way: BTreeMap::new(),
+            lists: GuestLists::default(),
+            at_end: false,
+        };
         herald.run();
     };
     std::thread::Builder::new().name("owners".to_owned()).spawn(run)
@@ -50,6 +58,7 @@ struct Herald {
     appender: Option<Appender>,
     /// Written, and not read back yet.
     on_its_way: BTreeMap<PartitionId, (Claim, Instant)>,
+    lists: GuestLists,
     /// Whether everything was read that was there at the start.
     at_end: bool,
 }
@@ -63,7 +72,8 @@ impl Herald {
             self.look_after_words();
             if self.at_end {
                 // Read first, then looked: what is owned after a later owner was heard is owned by us.
-                let held = held(&self.shared.board);
+                self.lists.look(&self.shared.board);
+                let held = held(&self.shared.board, &self.lists);
                 let unsaid = read(&self.owners).unsaid(&held, wall_clock().0);
                 self.say(unsaid);
             }
@@ -77,7 +87,10 @@ impl Herald {
         while !self.shared.stop.requested() {
             match follower.next(std::mem::take(&mut wait)) {
                 Ok(Some(Followed::Record(key, value))) => self.note(&key, value.as_deref()),
-                Ok(Some(Followed::End)) => self.at_end = true,
+                Ok(Some(Followed::End)) => {
+                    self.at_end = true;
+                    write(&self.owners).whole = true;
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::debug!(%error, "following the owners");
@@ -168,10 +181,10 @@ fn until_stopped<T>(shared: &Shared, make: impl Fn() -> Result<T, rdkafka::error
 }
 
 /// What this process holds, and what of it answers.
-fn held(board: &Board) -> Vec<Held> {
+fn held(board: &Board, lists: &GuestLists) -> Vec<Held> {
     let held = board.slots().into_iter().map(|(partition, slot)| {
         let answers = matches!(slot.phase(), Phase::Running(_)) && slot.lease.holds(Instant::now());
-        Held { partition, generation: slot.generation, answers }
+        Held { partition, generation: slot.generation, answers, guests: lists.of(partition) }
     });
     held.collect()
 }

@@ -30,6 +30,7 @@ mod service;
 pub mod settings;
 mod settled;
 mod shard;
+mod shards;
 mod state_record;
 mod take;
 mod tick;

@@ -2,6 +2,9 @@
 //! where an instance is reached, and nobody is told but the members. What is said here only leads a request on its way:
 //! whether a partition may be answered for, its owner alone knows.
 //!
+//! An owner also says which tenants its partition holds though it is not their home: with that record everybody knows where
+//! a tenant lives that is spread over partitions. Whoever gives a partition up says it, too, so that it is missed.
+//!
 //! Of what is said of a partition the greatest generation counts, wherever in the topic it lies: a word that was on its
 //! way for long does not undo a later owner's. Compaction keeps the last one, though, so the owner repeats its own where
 //! anything lies behind it.
@@ -10,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::shards::Names;
 use crate::http::settings::BaseUrl;
+use crate::model::ids::TenantId;
 use crate::model::position::PartitionId;
 
 /// What an instance says of a partition.
@@ -24,12 +29,21 @@ pub(super) struct Claim {
     pub instance_id: String,
     /// Wall clock, ms since the epoch.
     pub since: i64,
+    /// The tenants that it holds though it is not their home, by id; null: it may hold any.
+    #[serde(default = "none")]
+    pub tenants: Names,
+}
+
+/// What is said by whoever says nothing of tenants.
+fn none() -> Names {
+    Some(Vec::new())
 }
 
 impl Claim {
     /// Reads a record's value. `None`: it is a tombstone, or says nothing that can be used.
     pub fn read(value: Option<&[u8]>) -> Option<Claim> {
-        let claim: Claim = serde_json::from_slice(value?).ok()?;
+        let mut claim: Claim = serde_json::from_slice(value?).ok()?;
+        claim.tenants.iter_mut().for_each(|tenants| tenants.sort_unstable());
         let usable = claim.url.as_ref().is_none_or(|url| BaseUrl::new(url).is_ok_and(|read| read.as_str() == url));
         Some(claim).filter(|_| usable)
     }
@@ -52,7 +66,7 @@ pub(super) fn partition_of(group: &str, key: &[u8]) -> Option<PartitionId> {
 }
 
 /// A partition that this process holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     /// Which.
     pub partition: PartitionId,
@@ -60,6 +74,8 @@ pub(super) struct Held {
     pub generation: i32,
     /// Whether it answers now.
     pub answers: bool,
+    /// The tenants that it holds though it is not their home.
+    pub guests: Names,
 }
 
 /// What was said so far.
@@ -67,6 +83,8 @@ pub(super) struct Table {
     instance_id: String,
     url: BaseUrl,
     rows: BTreeMap<PartitionId, Row>,
+    /// Whether all was read that there was at the start.
+    pub whole: bool,
 }
 
 #[derive(Default)]
@@ -80,7 +98,7 @@ struct Row {
 impl Table {
     /// Nothing was said yet. An instance says of itself where it is reached.
     pub fn new(instance_id: String, url: BaseUrl) -> Table {
-        Table { instance_id, url, rows: BTreeMap::new() }
+        Table { instance_id, url, rows: BTreeMap::new(), whole: false }
     }
 
     /// Takes note of a record. What cannot be read, and a tombstone, changes nobody's mind: whoever wrote it, a live owner
@@ -107,23 +125,40 @@ impl Table {
         Some(url).filter(|url| named.instance_id != self.instance_id && *url != self.url)
     }
 
+    /// Whether a partition may hold a tenant though it is not the tenant's home; `None`: nothing was said of it.
+    pub fn may_hold(&self, partition: PartitionId, tenant: &TenantId) -> Option<bool> {
+        if !self.whole {
+            return Some(true);
+        }
+        let named = self.rows.get(&partition)?.named.as_ref()?;
+        let is = |held: &String| held.as_str().cmp(tenant.as_str());
+        Some(named.tenants.as_ref().is_none_or(|tenants| tenants.binary_search_by(is).is_ok()))
+    }
+
     /// What this instance has to say, since what counts or what was said last is something else.
     pub fn unsaid(&self, held: &[Held], now: i64) -> Vec<(PartitionId, Claim)> {
         let mut unsaid = Vec::new();
-        for Held { partition, generation, .. } in held.iter().filter(|held| held.answers) {
+        for Held { partition, generation, guests, .. } in held.iter().filter(|held| held.answers) {
             let generation = i64::from(*generation);
             let row = self.rows.get(partition);
             let named = row.and_then(|row| row.named.as_ref());
             let claim = match named.filter(|named| self.is_mine(named)) {
-                Some(mine) if mine.url.as_deref() == Some(self.url.as_str()) && mine.generation >= generation => {
+                Some(mine)
+                    if mine.url.as_deref() == Some(self.url.as_str())
+                        && mine.generation >= generation
+                        && mine.tenants == *guests =>
+                {
                     if row.is_some_and(|row| row.last.as_ref() == Some(mine)) {
                         continue;
                     }
                     mine.clone()
                 }
-                Some(mine) => self.claim(generation.max(mine.generation), now),
+                Some(mine) => self.claim(generation.max(mine.generation), now, guests),
                 // A group that was made anew counts anew, and what is left of the earlier one would count for ever.
-                None => self.claim(named.map_or(generation, |named| generation.max(named.generation + 1)), now),
+                None => {
+                    let generation = named.map_or(generation, |named| generation.max(named.generation + 1));
+                    self.claim(generation, now, guests)
+                }
             };
             unsaid.push((*partition, claim));
         }
@@ -139,8 +174,9 @@ impl Table {
         given_up.filter_map(|(p, row)| Some((*p, Claim { url: None, since: now, ..mine(row)? }))).collect()
     }
 
-    fn claim(&self, generation: i64, since: i64) -> Claim {
-        Claim { url: Some(self.url.to_string()), generation, instance_id: self.instance_id.clone(), since }
+    fn claim(&self, generation: i64, since: i64, guests: &Names) -> Claim {
+        let (url, instance_id) = (Some(self.url.to_string()), self.instance_id.clone());
+        Claim { url, generation, instance_id, since, tenants: guests.clone() }
     }
 
     fn is_mine(&self, claim: &Claim) -> bool {

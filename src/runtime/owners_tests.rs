@@ -11,7 +11,7 @@ fn table(name: &str) -> Table {
 /// What an instance says; `on`: that it owns the partition.
 fn said(name: &str, generation: i64, on: bool) -> Option<Claim> {
     let url = on.then(|| format!("http://{name}"));
-    Some(Claim { url, generation, instance_id: name.to_owned(), since: 5 })
+    Some(Claim { url, generation, instance_id: name.to_owned(), since: 5, tenants: none() })
 }
 
 fn owner(seen: &[Option<Claim>]) -> Option<String> {
@@ -57,7 +57,7 @@ fn nobody_is_sent_to_where_they_ask_already() {
 fn unsaid(seen: &[Option<Claim>], held: Option<(i32, bool)>) -> Option<(bool, i64)> {
     let mut table = table("a");
     seen.iter().for_each(|said| table.see(P, said.clone()));
-    let held = held.map(|(generation, answers)| Held { partition: P, generation, answers });
+    let held = held.map(|(generation, answers)| Held { partition: P, generation, answers, guests: none() });
     let mut unsaid = table.unsaid(held.as_slice(), 7);
     assert!(unsaid.len() <= 1 && unsaid.iter().all(|(p, claim)| *p == P && claim.instance_id == "a"), "{unsaid:?}");
     unsaid.pop().map(|(_, claim)| (claim.url.is_some(), claim.generation))
@@ -95,7 +95,7 @@ fn an_owner_says_so_once_and_again_where_anything_lies_behind_its_word() {
 fn an_instance_that_moved_says_where_it_is_now() {
     let mut moved = Table::new("a".to_owned(), BaseUrl::new("http://elsewhere").expect("a URL"));
     moved.see(P, said("a", 4, true));
-    let unsaid = moved.unsaid(&[Held { partition: P, generation: 4, answers: true }], 7);
+    let unsaid = moved.unsaid(&[Held { partition: P, generation: 4, answers: true, guests: none() }], 7);
     assert_eq!(unsaid[0].1.url.as_deref(), Some("http://elsewhere"));
 }
 

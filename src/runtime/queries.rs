@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::board::{Board, Phase, RebuildView, SharedEngine, Slot, read};
 use super::kept::Kept;
+use super::shards::{certain, deepest, instant, nearest, standing};
 use crate::engine::validate::home_partition;
 use crate::engine::{
     Blocks, ChainOf, Engine, EngineStats, Explained, Found, HistoryPage, HistoryQuery, NamedEvent, PrefixMatch,
@@ -13,7 +14,7 @@ use crate::engine::{
 };
 use crate::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
-    QueryError, QueryPort,
+    QueryError, QueryPort, Whereabouts,
 };
 use crate::http::settings::BaseUrl;
 use crate::model::event::ErasureScope;
@@ -22,16 +23,31 @@ use crate::model::position::{Offset, PartitionId, Position};
 use crate::model::session::SessionView;
 use crate::model::suggestion::Suggestion;
 
-impl QueryPort for Board {
+/// The port: asks the partitions of a board, all or some of them.
+#[derive(Clone)]
+pub(super) struct Queries {
+    pub board: Arc<Board>,
+    /// `None`: all.
+    pub within: Option<Vec<PartitionId>>,
+}
+
+impl Queries {
+    /// Asks all partitions.
+    pub fn of(board: &Arc<Board>) -> Arc<Queries> {
+        Arc::new(Queries { board: Arc::clone(board), within: None })
+    }
+}
+
+impl QueryPort for Queries {
     fn ready(&self) -> Result<(), String> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.board.stopping.load(Ordering::Relaxed) {
             return Err("shutting down".to_owned());
         }
-        let joined = self.joined.load(Ordering::Relaxed);
-        if joined < self.workers {
-            return Err(format!("{joined} of {} workers have joined the group", self.workers));
+        let joined = self.board.joined.load(Ordering::Relaxed);
+        if joined < self.board.workers {
+            return Err(format!("{joined} of {} workers have joined the group", self.board.workers));
         }
-        for (partition, slot) in self.slots() {
+        for (partition, slot) in self.board.slots() {
             if !slot.lease.holds(Instant::now()) {
                 return Err(QueryError::Unconfirmed(partition).to_string());
             }
@@ -55,11 +71,11 @@ impl QueryPort for Board {
     }
 
     fn partitions(&self) -> Vec<PartitionStatus> {
-        self.slots().into_iter().map(|(partition, slot)| status(partition, &slot)).collect()
+        self.board.slots().into_iter().map(|(partition, slot)| status(partition, &slot)).collect()
     }
 
     fn session(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<SessionView>, QueryError> {
-        self.ask(tenant, |engine| engine.session(tenant, session))
+        self.of_session(tenant, session, |engine, _| engine.session(tenant, session))
     }
 
     fn session_and_vector(
@@ -67,60 +83,75 @@ impl QueryPort for Board {
         tenant: &TenantId,
         session: &SessionId,
     ) -> Result<Answer<(SessionView, Option<Embedding>)>, QueryError> {
-        self.ask(tenant, |engine| Some((engine.session(tenant, session)?, engine.vector(tenant, session))))
+        self.of_session(tenant, session, |engine, _| {
+            Some((engine.session(tenant, session)?, engine.vector(tenant, session)))
+        })
     }
 
     fn events(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<NamedEvent>>, QueryError> {
-        self.ask(tenant, |engine| engine.named_events(tenant, session))
+        self.of_session(tenant, session, |engine, _| engine.named_events(tenant, session))
     }
 
     fn suggestions(&self, tenant: &TenantId, session: &SessionId) -> Result<Answer<Vec<Told>>, QueryError> {
-        self.ask_slot(tenant, |engine, slot| slot.endings().suggestions(engine, tenant, session))
+        self.of_session(tenant, session, |engine, slot| slot.endings().suggestions(engine, tenant, session))
     }
 
     fn suggestion(&self, tenant: &TenantId, id: &SuggestionId) -> Result<Answer<Explained>, QueryError> {
-        self.ask_slot(tenant, |engine, slot| slot.endings().suggestion(engine, tenant, id))
+        self.best(tenant, certain, |engine, slot| slot.endings().suggestion(engine, tenant, id))
     }
 
     fn blocks(&self, tenant: &TenantId, of: &ChainOf) -> Result<Answer<Option<Blocks>>, QueryError> {
-        self.ask_slot(tenant, |engine, slot| slot.endings().blocks(engine, tenant, of))
+        let blocks = |engine: &Engine, slot: &Slot| slot.endings().blocks(engine, tenant, of);
+        match of {
+            ChainOf::Session(session) => self.of_session(tenant, session, blocks),
+            ChainOf::Suggestion(_) => self.best(tenant, certain, blocks),
+        }
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryPage>, QueryError> {
         let HistoryQuery { tenant, user, .. } = query;
-        self.list(tenant, |engine| engine.knows_user(tenant, user), |engine| engine.history(query))
+        let rank = |engine: &Engine| {
+            let active = engine.user_active(tenant, user);
+            (active.is_some(), vec![instant(active)], String::new())
+        };
+        self.best(tenant, rank, |engine, _| Some(engine.history(query)))
     }
 
     fn search(&self, query: &SearchQuery) -> Result<Answer<Vec<Found>>, QueryError> {
-        let SearchQuery { tenant, sought, .. } = query;
-        match sought {
-            Sought::Session(..) => self.ask(tenant, |engine| engine.find(query)),
-            Sought::Vector(..) => {
-                self.list(tenant, |engine| engine.knows_tenant(tenant), |engine| engine.find(query).unwrap_or_default())
-            }
+        let SearchQuery { tenant, sought, k, .. } = query;
+        let mut query = query.clone();
+        if let Sought::Session(session, wanted) = sought {
+            let own = self.of_session(tenant, session, |engine, _| {
+                engine.session_active(tenant, session).map(|_| engine.vector(tenant, session))
+            })?;
+            let own = own.value.filter(|(space, _)| wanted.as_ref().is_none_or(|wanted| wanted == space));
+            let (space, vector) = own.ok_or(QueryError::NotFound)?;
+            query.sought = Sought::Vector(space, vector);
+            query.filter.except = Some(session.clone());
         }
+        self.all(tenant, |engine| engine.find(&query).unwrap_or_default(), |found| nearest(found, *k))
     }
 
     fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
         let PrefixQuery { tenant, cache, family, hashes, user, except, limit } = query;
         let (user, except) = (user.as_ref(), except.as_ref());
-        self.list(
-            tenant,
-            |engine| engine.knows_tenant(tenant),
-            |engine| engine.prefix_match(tenant, cache, family, hashes, user, except, *limit),
-        )
+        let matches = |engine: &Engine| engine.prefix_match(tenant, cache, family, hashes, user, except, *limit);
+        self.all(tenant, matches, |found| deepest(found, *limit))
     }
 
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
-        self.ask(&query.tenant, |engine| engine.recovery(query))
+        self.best(&query.tenant, |engine| standing(engine, query), |engine, _| engine.recovery(query))
     }
 
     fn behind(&self, record: Position) -> Result<Option<Behind>, QueryError> {
         let Position { partition, offset } = record;
-        if partition.0 >= self.partition_count {
-            return Err(QueryError::NoSuchPartition(partition, self.partition_count));
+        if partition.0 >= self.board.partition_count {
+            return Err(QueryError::NoSuchPartition(partition, self.board.partition_count));
         }
-        let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
+        if self.within.as_ref().is_some_and(|within| !within.contains(&partition)) {
+            return Ok(None);
+        }
+        let slot = self.board.slot(partition).ok_or(QueryError::NotOwned(partition))?;
         // Entered before it is looked: what is folded from here on wakes it.
         let passing = slot.waiters.wait(offset);
         let engine = running(partition, &slot)?;
@@ -130,12 +161,12 @@ impl QueryPort for Board {
     }
 
     fn erase(&self, erasure: &Erasure) -> Result<Vec<Offset>, NotWritten> {
-        let eraser = self.eraser.as_ref().ok_or_else(|| NotWritten("there is no input".to_owned()))?;
+        let eraser = self.board.eraser.as_ref().ok_or_else(|| NotWritten("there is no input".to_owned()))?;
         eraser.erase(erasure)
     }
 
     fn kept(&self) -> Result<Vec<KeptBy>, String> {
-        self.kept.as_ref().map_or_else(|| Ok(Vec::new()), Kept::topics)
+        self.board.kept.as_ref().map_or_else(|| Ok(Vec::new()), Kept::topics)
     }
 
     fn left(
@@ -144,7 +175,8 @@ impl QueryPort for Board {
         tenant: &TenantId,
         scope: &ErasureScope,
     ) -> Result<Answer<Left>, QueryError> {
-        let slot = self.slot(partition).ok_or(QueryError::NotOwned(partition))?;
+        let within = self.within.as_ref().is_none_or(|within| within.contains(&partition));
+        let slot = self.board.slot(partition).filter(|_| within).ok_or(QueryError::NotOwned(partition))?;
         let engine = running(partition, &slot)?;
         let engine = read(&engine);
         let left = Left { remains: engine.remains(tenant, scope), committed: slot.next_offset() };
@@ -153,69 +185,32 @@ impl QueryPort for Board {
 
     fn owner(&self, tenant: &TenantId, partition: PartitionId) -> Option<BaseUrl> {
         // Elsewhere the tenant would be answered for by nobody, and sent back.
-        let home = home_partition(tenant.as_str().as_bytes(), self.partition_count);
-        self.owners.as_ref().filter(|_| partition == home).and_then(|owners| read(owners).owner(partition))
+        let home = home_partition(tenant.as_str().as_bytes(), self.board.partition_count);
+        self.board.owners.as_ref().filter(|_| partition == home).and_then(|owners| read(owners).owner(partition))
+    }
+
+    fn places(&self, tenant: Option<&TenantId>) -> Vec<(PartitionId, Whereabouts)> {
+        if self.board.owners.is_none() {
+            return Vec::new();
+        }
+        let partitions = match tenant {
+            Some(tenant) => self.may_hold(tenant),
+            None => (0..self.board.partition_count).map(PartitionId).collect(),
+        };
+        partitions.into_iter().map(|partition| (partition, self.board.place(partition))).collect()
+    }
+
+    fn only(self: Arc<Self>, partitions: Vec<PartitionId>) -> Arc<dyn QueryPort> {
+        Arc::new(Queries { board: Arc::clone(&self.board), within: Some(partitions) })
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
-        self.feed.after(after)
-    }
-}
-
-impl Board {
-    /// The first engine that knows an answer. A tenant may be spread over partitions (`tenant#n`), or placed
-    /// by a partitioner of the producers' own, so all owned ones are asked, its usual one first.
-    fn ask<T>(&self, tenant: &TenantId, question: impl Fn(&Engine) -> Option<T>) -> Result<Answer<T>, QueryError> {
-        self.ask_slot(tenant, |engine, _| question(engine))
-    }
-
-    /// The same of an engine and what belongs to it.
-    fn ask_slot<T>(
-        &self,
-        tenant: &TenantId,
-        question: impl Fn(&Engine, &Slot) -> Option<T>,
-    ) -> Result<Answer<T>, QueryError> {
-        let home = home_partition(tenant.as_str().as_bytes(), self.partition_count);
-        let mut slots = self.slots();
-        slots.sort_by_key(|(partition, _)| *partition != home);
-        let mut fault = None;
-        for (partition, slot) in &slots {
-            match running(*partition, slot) {
-                Ok(engine) => {
-                    let engine = read(&engine);
-                    if let Some(value) = question(&engine, slot) {
-                        return Ok(Answer::of(&engine, slot.input_end(), value));
-                    }
-                }
-                Err(cause) => fault = fault.or(Some(cause)),
-            }
-        }
-        let owned = slots.iter().any(|(partition, _)| *partition == home);
-        match fault {
-            // A partition that cannot answer now only matters where the tenant may live in it.
-            Some(fault) if fault.partition() == Some(home) => Err(fault),
-            _ if !owned => Err(QueryError::NotOwned(home)),
-            _ => Err(QueryError::NotFound),
-        }
-    }
-
-    /// A list from the first engine that knows of whom it is. Where none does, it is the empty one of the tenant's usual
-    /// partition.
-    fn list<T>(
-        &self,
-        tenant: &TenantId,
-        knows: impl Fn(&Engine) -> bool,
-        question: impl Fn(&Engine) -> T,
-    ) -> Result<Answer<T>, QueryError> {
-        match self.ask(tenant, |engine| knows(engine).then(|| question(engine))) {
-            Err(QueryError::NotFound) => self.ask(tenant, |engine| Some(question(engine))),
-            answer => answer,
-        }
+        self.board.feed.after(after)
     }
 }
 
 /// The engine of a partition, if it folds and is nobody else's.
-fn running(partition: PartitionId, slot: &Slot) -> Result<SharedEngine, QueryError> {
+pub(super) fn running(partition: PartitionId, slot: &Slot) -> Result<SharedEngine, QueryError> {
     if !slot.lease.holds(Instant::now()) {
         return Err(QueryError::Unconfirmed(partition));
     }

@@ -60,23 +60,24 @@ fn running(partition: PartitionId, holds: bool) -> Phase {
 fn a_list_comes_from_where_the_user_is_known_or_empty_from_home() {
     let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let other = PartitionId((home.0 + 1) % PARTITIONS);
-    let board = Board::new(PARTITIONS, 1);
-    assert_eq!(board.history(&query()), Err(QueryError::NotOwned(home)));
+    let board = Arc::new(Board::new(PARTITIONS, 1));
+    let port = Queries::of(&board);
+    assert_eq!(port.history(&query()), Err(QueryError::NotOwned(home)));
     let elsewhere = board.add(other);
     elsewhere.set_phase(running(other, false));
-    assert_eq!(board.history(&query()), Err(QueryError::NotOwned(home)), "another's emptiness says nothing");
+    assert_eq!(port.history(&query()), Err(QueryError::NotOwned(home)), "another's emptiness says nothing");
     let slot = board.add(home);
-    assert_eq!(board.history(&query()), Err(QueryError::Restoring(home, 0.0)));
+    assert_eq!(port.history(&query()), Err(QueryError::Restoring(home, 0.0)));
     slot.set_phase(running(home, false));
-    let empty = board.history(&query()).expect("an answer");
+    let empty = port.history(&query()).expect("an answer");
     assert_eq!((empty.value.sessions.len(), empty.as_of.partition, empty.lag), (0, home, None));
     elsewhere.set_phase(running(other, true));
     elsewhere.set_input_end(Offset(50));
-    let found = board.history(&query()).expect("an answer");
+    let found = port.history(&query()).expect("an answer");
     assert_eq!((found.value.sessions.len(), found.as_of.partition, found.as_of.offset), (1, other, Offset(41)));
     assert_eq!(found.lag, Some(8), "records 42 to 49");
     slot.set_phase(running(home, true));
-    assert_eq!(board.history(&query()).expect("an answer").as_of.partition, home, "home is asked first");
+    assert_eq!(port.history(&query()).expect("an answer").as_of.partition, home, "home comes first");
 }
 
 #[test]
@@ -84,18 +85,20 @@ fn what_may_be_anothers_by_now_is_not_answered_from() {
     let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let mut board = Board::new(PARTITIONS, 1);
     board.session = Some(std::time::Duration::from_secs(3600));
+    let board = Arc::new(board);
+    let port = Queries::of(&board);
     let slot = board.add(home);
     slot.set_phase(running(home, true));
     let at = Position { partition: home, offset: Offset(0) };
-    assert!(board.history(&query()).is_ok() && board.behind(at).is_ok());
+    assert!(port.history(&query()).is_ok() && port.behind(at).is_ok());
     slot.lease.doubt(Instant::now());
-    assert_eq!(board.history(&query()), Err(QueryError::Unconfirmed(home)));
-    assert_eq!(board.behind(at).err(), Some(QueryError::Unconfirmed(home)));
+    assert_eq!(port.history(&query()), Err(QueryError::Unconfirmed(home)));
+    assert_eq!(port.behind(at).err(), Some(QueryError::Unconfirmed(home)));
     board.joined.store(1, Ordering::Relaxed);
-    assert_eq!(board.ready(), Err(QueryError::Unconfirmed(home).to_string()));
-    assert_eq!(board.left(home, &tenant(), &ErasureScope::Tenant), Err(QueryError::Unconfirmed(home)));
+    assert_eq!(port.ready(), Err(QueryError::Unconfirmed(home).to_string()));
+    assert_eq!(port.left(home, &tenant(), &ErasureScope::Tenant), Err(QueryError::Unconfirmed(home)));
     slot.lease.heard(Instant::now());
-    assert!(board.history(&query()).is_ok() && board.ready().is_ok());
+    assert!(port.history(&query()).is_ok() && port.ready().is_ok());
 }
 
 /// Whether who waits is woken.
@@ -105,14 +108,15 @@ fn is_woken(behind: &mut Behind) -> bool {
 
 #[test]
 fn who_waits_for_a_record_is_woken_by_it_and_by_whatever_ends_the_wait() {
-    let board = Board::new(PARTITIONS, 1);
+    let board = Arc::new(Board::new(PARTITIONS, 1));
+    let port = Queries::of(&board);
     let partition = PartitionId(2);
     let at = |offset| Position { partition, offset: Offset(offset) };
-    let fault = |offset| board.behind(at(offset)).err();
-    let behind = |offset| board.behind(at(offset)).expect("it runs").expect("it is behind");
+    let fault = |offset| port.behind(at(offset)).err();
+    let behind = |offset| port.behind(at(offset)).expect("it runs").expect("it is behind");
     assert_eq!(fault(41), Some(QueryError::NotOwned(partition)));
     let outside = Position { partition: PartitionId(PARTITIONS), offset: Offset(1) };
-    assert_eq!(board.behind(outside).err(), Some(QueryError::NoSuchPartition(PartitionId(PARTITIONS), PARTITIONS)));
+    assert_eq!(port.behind(outside).err(), Some(QueryError::NoSuchPartition(PartitionId(PARTITIONS), PARTITIONS)));
     let slot = board.add(partition);
     assert_eq!(fault(41), Some(QueryError::Restoring(partition, 0.0)));
     let shared = Arc::new(RwLock::new(engine(partition)));
@@ -122,7 +126,7 @@ fn who_waits_for_a_record_is_woken_by_it_and_by_whatever_ends_the_wait() {
     fold(&mut shared.write().expect("no panic"), 41, json!({"type": "session_started"}));
     slot.waiters.folded(Offset(41));
     assert!(is_woken(&mut one) && !is_woken(&mut two));
-    assert!(board.behind(at(41)).expect("it runs").is_none());
+    assert!(port.behind(at(41)).expect("it runs").is_none());
     assert_eq!(behind(42).stands.as_of, at(41));
     slot.set_phase(Phase::Restoring(0.5));
     assert!(is_woken(&mut two));
@@ -136,7 +140,8 @@ fn who_waits_for_a_record_is_woken_by_it_and_by_whatever_ends_the_wait() {
 
 #[test]
 fn what_became_of_suggestions_goes_with_the_partition() {
-    let board = Board::new(PARTITIONS, 1);
+    let board = Arc::new(Board::new(PARTITIONS, 1));
+    let port = Queries::of(&board);
     let home = home_partition(tenant().as_str().as_bytes(), PARTITIONS);
     let slot = board.add(home);
     let shared = Arc::new(RwLock::new(engine(home)));
@@ -148,13 +153,13 @@ fn what_became_of_suggestions_goes_with_the_partition() {
         slot.note(&effects.notices);
     }
     let session = SessionId::new("s-1").expect("an id");
-    let told = board.suggestions(&tenant(), &session).expect("it is known").value;
+    let told = port.suggestions(&tenant(), &session).expect("it is known").value;
     let outcomes: Vec<_> = told.iter().map(|told| told.outcome().map(|outcome| outcome.label())).collect();
     assert_eq!(outcomes, [None, Some("superseded")]);
-    let one = board.suggestion(&tenant(), &told[1].suggestion.id).expect("it is known").value;
+    let one = port.suggestion(&tenant(), &told[1].suggestion.id).expect("it is known").value;
     assert_eq!((&one.told, one.floor), (&told[1], Some(0.35)));
     board.remove(home, &slot);
     board.add(home).set_phase(Phase::Running(shared));
-    assert_eq!(board.suggestions(&tenant(), &session).expect("it is known").value, told[..1]);
-    assert_eq!(board.suggestion(&tenant(), &told[1].suggestion.id), Err(QueryError::NotFound));
+    assert_eq!(port.suggestions(&tenant(), &session).expect("it is known").value, told[..1]);
+    assert_eq!(port.suggestion(&tenant(), &told[1].suggestion.id), Err(QueryError::NotFound));
 }

@@ -17,6 +17,7 @@ use super::kept::Kept;
 use super::last_words::End;
 use super::orphans::{self, Asked};
 use super::preflight::{self, StartError};
+use super::queries::Queries;
 use super::settings::RuntimeSettings;
 use super::shard::Shared;
 use super::worker;
@@ -160,7 +161,7 @@ pub fn start(mut settings: RuntimeSettings, metrics: Arc<Metrics>) -> Result<Ser
 impl Service {
     /// What HTTP asks; stays valid after the shutdown.
     pub fn port(&self) -> Arc<dyn QueryPort> {
-        Arc::clone(&self.board) as Arc<dyn QueryPort>
+        Queries::of(&self.board)
     }
 
     /// Waits for a worker to fail, at most `timeout`; `None` while all is well.

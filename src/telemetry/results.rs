@@ -66,6 +66,8 @@ pub enum Forwarded {
     Redirected,
     /// It was sent on and answered.
     Proxied,
+    /// Answers of several instances were put together.
+    Gathered,
     /// The other instance did not answer.
     Failed,
     /// It had been sent on already.
@@ -74,13 +76,15 @@ pub enum Forwarded {
 
 impl Forwarded {
     /// Every one.
-    pub const ALL: [Forwarded; 4] = [Forwarded::Redirected, Forwarded::Proxied, Forwarded::Failed, Forwarded::Refused];
+    pub const ALL: [Forwarded; 5] =
+        [Forwarded::Redirected, Forwarded::Proxied, Forwarded::Gathered, Forwarded::Failed, Forwarded::Refused];
 
     /// Metric label.
     pub fn label(self) -> &'static str {
         match self {
             Forwarded::Redirected => "redirected",
             Forwarded::Proxied => "proxied",
+            Forwarded::Gathered => "gathered",
             Forwarded::Failed => "failed",
             Forwarded::Refused => "refused",
         }

@@ -6,6 +6,7 @@ mod http_double;
 
 mod erasures;
 mod forwarded;
+mod gathered;
 mod given;
 mod keys;
 mod limits;

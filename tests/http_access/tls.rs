@@ -20,6 +20,7 @@ use rekindle::http::port::QueryError;
 use rekindle::http::settings::{BaseUrl, Forward, HttpSettings, TlsSettings};
 use rekindle::model::position::PartitionId;
 
+use crate::gathered::{beside, leading};
 use crate::given::{ACME, bearer, get, serve, with_keys};
 use crate::http_double::{Double, Reply, on_loopback, serve_as};
 
@@ -135,10 +136,15 @@ fn where_clients_need_certificates_only_those_of_the_authority_get_in() {
         assert_eq!(reply.map(|reply| reply.status), expected);
     }
     // With tokens, a certificate alone does not do.
-    let both = serve(&HttpSettings { tls: Some(tls), ..with_keys() }, Double::default());
+    let both = serve(&HttpSettings { tls: Some(tls.clone()), ..with_keys() }, Double::default());
     assert_eq!(asked(connect(&both, &authority, Some(&known)), "").expect("an answer").status, 401);
     assert_eq!(asked(connect(&both, &authority, Some(&known)), &bearer(ACME)).expect("an answer").status, 200);
     assert!(asked(connect(&both, &authority, None), &bearer(ACME)).is_none());
+    // Other instances ask for one, too.
+    let missing = beside(&[(2, Some("https://localhost:1"))], Some(QueryError::NotFound));
+    let spread = leading(HttpSettings { tls: Some(tls), ..on_loopback() }, missing);
+    let told = asked_for(connect(&spread, &authority, Some(&known)), "/v1/tenants/acme/sessions/s-9", "");
+    told.expect("an answer").is_problem(503, "a client's certificate (http.tls.client_ca)");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rekindle::engine::{
 };
 use rekindle::http::port::{
     Answer, Behind, Embedding, Erasure, FeedItem, KeptBy, Left, NotWritten, PartitionPhase, PartitionStatus,
-    QueryError, QueryPort,
+    QueryError, QueryPort, Whereabouts,
 };
 use rekindle::http::settings::{BaseUrl, HttpSettings};
 use rekindle::http::{HttpServer, Mode, ServeError, serve};
@@ -45,6 +45,8 @@ pub struct Double {
     pub left: Remains,
     /// Where what it does not own is.
     pub owner: Option<BaseUrl>,
+    /// Where the partitions of every tenant are.
+    pub places: Vec<(PartitionId, Whereabouts)>,
 }
 
 impl Default for Double {
@@ -66,6 +68,7 @@ impl Default for Double {
             not_written: None,
             left: Remains::default(),
             owner: None,
+            places: Vec::new(),
         }
     }
 }
@@ -74,7 +77,7 @@ impl Double {
     fn answer<T>(&self, value: T) -> Result<Answer<T>, QueryError> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
-            None => Ok(Answer { value, as_of: AS_OF, stream_time: EventTime(1_762_340_009_000), lag: Some(12) }),
+            None => Ok(Answer::at(value, AS_OF, EventTime(1_762_340_009_000), Some(12))),
         }
     }
 }
@@ -139,7 +142,7 @@ impl QueryPort for Double {
 
     fn prefix_match(&self, query: &PrefixQuery) -> Result<Answer<Vec<PrefixMatch>>, QueryError> {
         let session = SessionId::new("s-9").expect("an id");
-        self.answer(vec![PrefixMatch { session, depth: query.hashes.len(), tokens: 16, copy: None }])
+        self.answer(vec![PrefixMatch { session, depth: query.hashes.len(), tokens: 16, copy: None, at: EventTime(7) }])
     }
 
     fn recovery(&self, query: &RecoveryQuery) -> Result<Answer<Suggestion>, QueryError> {
@@ -173,6 +176,14 @@ impl QueryPort for Double {
 
     fn owner(&self, _: &TenantId, _: PartitionId) -> Option<BaseUrl> {
         self.owner.clone()
+    }
+
+    fn places(&self, _: Option<&TenantId>) -> Vec<(PartitionId, Whereabouts)> {
+        self.places.clone()
+    }
+
+    fn only(self: Arc<Self>, _: Vec<PartitionId>) -> Arc<dyn QueryPort> {
+        self
     }
 
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {

@@ -51,7 +51,10 @@ fn each_list_says_which_part_of_the_log_it_covers() {
     let hits = post(&server, SEARCH, &search_body().to_string()).json()["hits"].clone();
     assert_eq!(hits, json!([{"session_id": "s-9", "similarity": 0.5, "status": "ended", "last_active": 7}]));
     let matches = post(&server, PREFIX, &prefix_body().to_string()).json()["matches"].clone();
-    assert_eq!(matches, json!([{"session_id": "s-9", "depth": 2, "matched_tokens": 16, "kv_cache": null}]));
+    assert_eq!(
+        matches,
+        json!([{"session_id": "s-9", "depth": 2, "matched_tokens": 16, "kv_cache": null, "last_active": 7}])
+    );
     let vector = get(&server, "/v1/tenants/acme/sessions/s-9?include=vector").json();
     assert_eq!((&vector["vector"], &vector["as_of"]), (&json!(null), &*AS_OF));
     assert!(get(&server, &format!("{HISTORY}?limit=1")).json()["next_cursor"].is_string());

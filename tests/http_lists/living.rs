@@ -203,6 +203,10 @@ impl QueryPort for Living {
         self.answer(|engine| Some(Left { remains: engine.remains(tenant, scope), committed: engine.next_offset() }))
     }
 
+    fn only(self: Arc<Self>, _: Vec<PartitionId>) -> Arc<dyn QueryPort> {
+        self
+    }
+
     fn feed(&self, after: u64) -> Vec<(u64, FeedItem)> {
         let effects = &self.held().1;
         let suggestions = effects.stream().filter(|record| matches!(record.topic, Topic::Recovery | Topic::Transfer));

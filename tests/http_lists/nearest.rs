@@ -106,6 +106,17 @@ proptest! {
         let answer = reply.json();
         prop_assert_eq!(&answer["hits"], &json!(expected));
         prop_assert_eq!(&answer["lag"], LAG);
+        // What is near to a session is near to the vector that it was told to have.
+        if let Some(id) = body["session_id"].as_str().map(str::to_owned) {
+            let own = get(&server, &format!("/v1/tenants/acme/sessions/{id}?include=vector")).json();
+            body["except_session_id"] = json!(id);
+            let refused = post(&server, "/v1/tenants/acme/search", &body.to_string());
+            prop_assert_eq!((refused.status, &refused.json()["field"]), (400, &json!("except_session_id")));
+            body["session_id"].take();
+            body["vector"] = own["vector"]["base64"].clone();
+            let again = post(&server, "/v1/tenants/acme/search", &body.to_string()).json();
+            prop_assert_eq!(&again["hits"], &answer["hits"]);
+        }
     }
 }
 
@@ -180,7 +191,7 @@ fn who_holds_a_prefix_is_told_as_the_engine_does() {
                 engine.prefix_match(&acme(), &identity, &family, &[1, 2, 3, 4, 5], user, except.as_ref(), limit);
             let told = found.into_iter().map(|m| {
                 json!({"session_id": m.session.as_str(), "depth": m.depth, "matched_tokens": m.tokens,
-                    "kv_cache": m.copy.as_deref().map(encode::copy_json)})
+                    "kv_cache": m.copy.as_deref().map(encode::copy_json), "last_active": m.at.0})
             });
             told.collect::<Vec<_>>()
         });

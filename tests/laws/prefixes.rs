@@ -115,7 +115,7 @@ fn matches(all: &[Held], q: &Question, most: usize, limit: usize) -> Vec<PrefixM
         let copy = held.copy(&q.cache).cloned();
         let of_copy = |copy: &Arc<KvCopy>| tokens(&held.family, depth.min(held.backed)).min(copy.cached_tokens);
         let tokens = copy.as_ref().map_or(tokens(&held.family, depth), of_copy);
-        PrefixMatch { session: held.view.session.clone(), depth, tokens, copy }
+        PrefixMatch { session: held.view.session.clone(), depth, tokens, copy, at: held.at() }
     };
     found.into_iter().take(limit).map(told).collect()
 }

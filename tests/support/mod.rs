@@ -5,6 +5,7 @@ pub mod between;
 pub mod broker;
 pub mod clients;
 pub mod cluster;
+pub mod edged;
 pub mod events;
 pub mod node;
 pub mod oracle;

@@ -240,7 +240,7 @@ pub fn usable(scene: &Scene<'_>, request: &Request<'_>, faults: &mut Vec<Rejecte
 
 /// The session that a request goes on with, or goes back in: its whole chain is in the request, or the request in it. Of
 /// several the one that comes first among [`matches`]; the user's own if a user asks.
-pub fn extended(scene: &Scene<'_>, request: &Request<'_>) -> Option<SessionId> {
+pub fn extended(scene: &Scene<'_>, request: &Request<'_>) -> Option<Match> {
     let tenant = scene.store.tenants.get(request.tenant)?;
     let places: Vec<Place> = match request.user {
         Some(_) => of_user(tenant, request, &mut Vec::new(), true),
@@ -255,5 +255,5 @@ pub fn extended(scene: &Scene<'_>, request: &Request<'_>) -> Option<SessionId> {
     let deepest = places.take_while(|place| place.0 == deepest).take(MOST_LOOKED_AT);
     let mut found: Vec<_> = deepest.filter_map(|place| look(scene, request, place)).collect();
     in_order(&mut found);
-    found.into_iter().next().map(|first| first.session)
+    found.into_iter().next()
 }

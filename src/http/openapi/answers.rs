@@ -40,6 +40,18 @@ pub(in crate::http) struct AsOf {
     stream_time: Option<i64>,
 }
 
+/// A partition of which a tenant's answer was put together.
+#[derive(ToSchema)]
+pub(in crate::http) struct ShardTold {
+    partition: i32,
+    #[schema(required)]
+    offset: Option<i64>,
+    #[schema(required)]
+    stream_time: Option<i64>,
+    #[schema(required)]
+    lag: Option<i64>,
+}
+
 /// A session.
 #[derive(ToSchema)]
 pub(in crate::http) struct SessionAnswer {
@@ -175,6 +187,9 @@ pub(in crate::http) struct SearchAnswer {
     as_of: AsOf,
     #[schema(required)]
     lag: Option<i64>,
+    /// Of a tenant that is spread: each partition that the answer was put together from.
+    #[schema(nullable = false)]
+    shards: Option<Vec<ShardTold>>,
 }
 
 /// A session that is near.
@@ -196,6 +211,9 @@ pub(in crate::http) struct PrefixMatchAnswer {
     as_of: AsOf,
     #[schema(required)]
     lag: Option<i64>,
+    /// Of a tenant that is spread: each partition that the answer was put together from.
+    #[schema(nullable = false)]
+    shards: Option<Vec<ShardTold>>,
 }
 
 /// A session that begins alike.
@@ -207,6 +225,8 @@ pub(in crate::http) struct MatchTold {
     /// Their tokens as far as the copy has them.
     matched_tokens: u64,
     kv_cache: KvCopyOrNull,
+    #[schema(required)]
+    last_active: Option<i64>,
 }
 
 /// What to restore.

@@ -131,6 +131,8 @@ pub(in crate::http) struct SearchBody {
     space: Option<String>,
     k: Option<NearestLimit>,
     filters: Option<Filters>,
+    /// Only with a vector.
+    except_session_id: Option<Id>,
     at_least: Option<AtLeast>,
     wait_ms: Option<WaitMs>,
 }
