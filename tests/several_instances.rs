@@ -17,7 +17,7 @@ use rekindle::runtime::settings::RuntimeSettings;
 use serde_json::{Value, json};
 use support::broker::free_ports;
 use support::clients::{eventually, settings};
-use support::edged::Edged;
+use support::edged::{Edged, Over};
 
 const PARTITIONS: i32 = 4;
 const TENANTS: usize = 8;
@@ -245,15 +245,6 @@ fn moves_under_load(name: &str, forward: Forward) {
     let [right, led, unavailable] = load.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
     eprintln!("{right} right, {led} led on, {unavailable} unavailable");
     assert!(right > 200 && (led > 0) == (forward == Forward::Redirect), "{right} {led} {unavailable}");
-}
-
-/// Says that it is over when it is dropped.
-struct Over<'d>(&'d AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

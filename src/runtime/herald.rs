@@ -184,7 +184,7 @@ fn until_stopped<T>(shared: &Shared, make: impl Fn() -> Result<T, rdkafka::error
 fn held(board: &Board, lists: &GuestLists) -> Vec<Held> {
     let held = board.slots().into_iter().map(|(partition, slot)| {
         let answers = matches!(slot.phase(), Phase::Running(_)) && slot.lease.holds(Instant::now());
-        Held { partition, generation: slot.generation, answers, guests: lists.of(partition) }
+        Held { partition, generation: slot.generation, answers, guests: lists.of(partition, &slot) }
     });
     held.collect()
 }

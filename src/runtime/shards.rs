@@ -239,9 +239,11 @@ impl GuestLists {
         }
     }
 
-    /// Those of a partition, as they were seen last.
-    pub fn of(&self, partition: PartitionId) -> Names {
-        self.of.get(&partition).and_then(|list| list.names.clone())
+    /// Those of a partition, as they were seen last; any where they were not seen since it runs.
+    pub fn of(&self, partition: PartitionId, slot: &Slot) -> Names {
+        let guests = slot.guests()?;
+        let list = self.of.get(&partition).filter(|list| Arc::ptr_eq(&list.guests, &guests))?;
+        list.names.clone()
     }
 }
 

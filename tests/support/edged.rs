@@ -1,6 +1,7 @@
 //! An instance in this process with its edge.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rekindle::http::settings::{BaseUrl, Forward, HttpSettings};
 use rekindle::http::{HttpServer, Mode, serve};
@@ -26,5 +27,14 @@ impl Edged {
         let http = HttpSettings { forward: Some(forward), ..HttpSettings::at(([127, 0, 0, 1], port).into()) };
         let server = serve(&http, service.port(), metrics, engine, Mode::Service).expect("a free port");
         Edged { service, server, port }
+    }
+}
+
+/// Says that it is over when it is dropped.
+pub struct Over<'d>(pub &'d AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
