@@ -258,15 +258,27 @@ impl SpaceIndex {
         let floor = query.score_of(nearest.worst(), DEVIATIONS);
         rest.retain(|(score, slot)| *score >= floor && first.binary_search(slot).is_err());
         keep_best(&mut rest, MOST.max(MOST_EACH * k), by_score);
-        rest.sort_unstable_by(by_score);
-        for (n, (score, slot)) in rest.iter().enumerate() {
-            if *score < query.score_of(nearest.worst(), DEVIATIONS) {
-                break;
+        let (mut rest, mut part) = (&mut rest[..], MOST / 8);
+        while !rest.is_empty() {
+            // Most are ruled out before their turn comes, and need not be in order.
+            let count = part.min(rest.len());
+            if count < rest.len() {
+                rest.select_nth_unstable_by(count, by_score);
             }
-            if let Some((_, soon)) = rest.get(n + ROWS_AHEAD) {
-                fetch(self.rows.row(*soon as usize));
+            let (now, later) = rest.split_at_mut(count);
+            now.sort_unstable_by(by_score);
+            for (n, (score, slot)) in now.iter().enumerate() {
+                if *score < query.score_of(nearest.worst(), DEVIATIONS) {
+                    return;
+                }
+                if let Some((_, soon)) = now.get(n + ROWS_AHEAD) {
+                    let soon = *soon as usize;
+                    fetch(self.rows.row(soon));
+                    fetch(std::slice::from_ref(&self.inverse_norms[soon]));
+                }
+                nearest.offer(*slot as usize);
             }
-            nearest.offer(*slot as usize);
+            (rest, part) = (later, 2 * part);
         }
     }
 
