@@ -100,6 +100,33 @@ pub fn keep_best<T>(items: &mut Vec<T>, keep: usize, order: impl Fn(&T, &T) -> O
     }
 }
 
+/// Where rows are compared one after the other, that of so many steps later is asked for.
+const ROWS_AHEAD: usize = 2;
+
+/// Takes items one after the other in an order, until it is told to stop; with the one that comes some steps later. They are
+/// put in order by parts as their turn comes, the first one so large.
+pub fn in_turn<T>(
+    mut items: &mut [T],
+    mut part: usize,
+    order: impl Fn(&T, &T) -> Ordering,
+    mut take: impl FnMut(&T, Option<&T>) -> bool,
+) {
+    while !items.is_empty() {
+        let count = part.min(items.len());
+        if count < items.len() {
+            items.select_nth_unstable_by(count, &order);
+        }
+        let (now, later) = items.split_at_mut(count);
+        now.sort_unstable_by(&order);
+        for (n, item) in now.iter().enumerate() {
+            if !take(item, now.get(n + ROWS_AHEAD)) {
+                return;
+            }
+        }
+        (items, part) = (later, 2 * part);
+    }
+}
+
 /// The higher score first, then the session id.
 pub fn order(ids: &Column<SessionId>, a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then_with(|| ids[a.1 as usize].cmp(&ids[b.1 as usize]))
@@ -117,4 +144,25 @@ pub fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> {
             })
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_in_order_whatever_the_parts_until_it_ends() {
+        let items: Vec<u32> = (0..100u32).map(|n| n * 37 % 101).collect();
+        let mut sorted = items.clone();
+        sorted.sort_unstable();
+        for (part, most) in [(1, 100), (3, 100), (16, 40), (100, 100), (500, 7)] {
+            let mut taken = Vec::new();
+            in_turn(&mut items.clone(), part, u32::cmp, |item, soon| {
+                assert!(soon.is_none_or(|soon| soon > item));
+                taken.push(*item);
+                taken.len() < most
+            });
+            assert_eq!(taken, sorted[..most]);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::codes::Codes;
 use super::columns::{ColumnStore, Columns, Wanted};
 use super::nearest::{Hit, Nearest};
 use super::query::CodeQuery;
-use super::select::{Scored, keep_best, order, set_bits};
+use super::select::{Scored, in_turn, keep_best, order, set_bits};
 use crate::model::ids::SessionId;
 use crate::model::vector::{UnitVector, cosine_rows};
 
@@ -25,8 +25,6 @@ const FEW: usize = EXACT / 2;
 const FIRST_EACH: usize = 4;
 /// What an estimate puts so many of its deviations below a wanted cosine is ruled out.
 const DEVIATIONS: f64 = 3.0;
-/// So many rows ahead the next is asked for.
-const ROWS_AHEAD: usize = 2;
 /// Sessions of those not ruled out that are compared exactly at most: for each wanted, and in any case.
 const MOST_EACH: usize = 64;
 const MOST: usize = 1024;
@@ -258,28 +256,18 @@ impl SpaceIndex {
         let floor = query.score_of(nearest.worst(), DEVIATIONS);
         rest.retain(|(score, slot)| *score >= floor && first.binary_search(slot).is_err());
         keep_best(&mut rest, MOST.max(MOST_EACH * k), by_score);
-        let (mut rest, mut part) = (&mut rest[..], MOST / 8);
-        while !rest.is_empty() {
-            // Most are ruled out before their turn comes, and need not be in order.
-            let count = part.min(rest.len());
-            if count < rest.len() {
-                rest.select_nth_unstable_by(count, by_score);
+        // Most are ruled out before their turn comes.
+        in_turn(&mut rest, MOST / 8, by_score, |(score, slot), soon| {
+            if *score < query.score_of(nearest.worst(), DEVIATIONS) {
+                return false;
             }
-            let (now, later) = rest.split_at_mut(count);
-            now.sort_unstable_by(by_score);
-            for (n, (score, slot)) in now.iter().enumerate() {
-                if *score < query.score_of(nearest.worst(), DEVIATIONS) {
-                    return;
-                }
-                if let Some((_, soon)) = now.get(n + ROWS_AHEAD) {
-                    let soon = *soon as usize;
-                    fetch(self.rows.row(soon));
-                    fetch(std::slice::from_ref(&self.inverse_norms[soon]));
-                }
-                nearest.offer(*slot as usize);
+            if let Some((_, soon)) = soon {
+                fetch(self.rows.row(*soon as usize));
+                fetch(std::slice::from_ref(&self.inverse_norms[*soon as usize]));
             }
-            (rest, part) = (later, 2 * part);
-        }
+            nearest.offer(*slot as usize);
+            true
+        });
     }
 
     /// The same among the sessions given, each compared exactly. Sessions that are not stored are passed over.
